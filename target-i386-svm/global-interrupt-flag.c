@@ -1,0 +1,81 @@
+/*
+ * The global interrupt flag: STGI, CLGI (2: 15.17) and virtual GIF
+ * (2: 15.33.2); requests for virtual interrupts (2: 15.21.4).
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+
+#include "qemu/osdep.h"
+#include "qemu/atomic.h"
+#include "qemu/main-loop.h"
+#include "cpu.h"
+#include "exec/helper-proto.h"
+#include "tcg/helper-tcg.h"
+#include "world-switch.h"
+#include "svm-exit.h"
+
+/**
+ * helper_stgi: the STGI instruction
+ */
+void helper_stgi(CPUX86State *env)
+{
+    cpu_svm_check_intercept_param(env, SVM_EXIT_STGI, 0, GETPC());
+
+    if (svm_virtual_gif_enabled(env)) {
+        env->int_ctl |= V_GIF_MASK;
+        env->hflags2 |= HF2_VGIF_MASK;
+    } else {
+        env->hflags2 |= HF2_GIF_MASK;
+    }
+}
+
+/**
+ * helper_clgi: the CLGI instruction
+ */
+void helper_clgi(CPUX86State *env)
+{
+    cpu_svm_check_intercept_param(env, SVM_EXIT_CLGI, 0, GETPC());
+
+    if (svm_virtual_gif_enabled(env)) {
+        env->int_ctl &= ~V_GIF_MASK;
+        env->hflags2 &= ~HF2_VGIF_MASK;
+    } else {
+        env->hflags2 &= ~HF2_GIF_MASK;
+    }
+}
+
+/**
+ * svm_virtual_interrupt_vector: V_INTR_VECTOR of the running guest
+ */
+uint8_t svm_virtual_interrupt_vector(const CPUX86State *env)
+{
+    return env->svm.controls.int_vector;
+}
+
+void svm_set_virtual_interrupt_pending(CPUX86State *env, bool pending)
+{
+    CPUState *cs = env_cpu(env);
+    bool need_lock;
+
+    if (pending == !!(cs->interrupt_request & CPU_INTERRUPT_VIRQ)) {
+        return;
+    }
+    /*
+     * The word holds requests of other threads too: it is only written
+     * under the lock, or one of those gets lost.  No cpu_interrupt(): both
+     * callers end the translation block, and under -icount a helper may not
+     * kick its own processor.
+     */
+    need_lock = !bql_locked();
+    if (need_lock) {
+        bql_lock();
+    }
+    if (pending) {
+        qatomic_or(&cs->interrupt_request, CPU_INTERRUPT_VIRQ);
+    } else {
+        cpu_reset_interrupt(cs, CPU_INTERRUPT_VIRQ);
+    }
+    if (need_lock) {
+        bql_unlock();
+    }
+}

@@ -1,0 +1,14 @@
+/*
+ * SVM state in snapshots and migration.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+
+#ifndef TARGET_I386_SVM_MIGRATION_H
+#define TARGET_I386_SVM_MIGRATION_H
+
+#include "migration/vmstate.h"
+
+extern const VMStateDescription vmstate_svm_world_switch;
+
+#endif

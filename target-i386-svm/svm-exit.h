@@ -1,0 +1,16 @@
+/*
+ * What the exception and interrupt code of target/i386/tcg calls where it
+ * meets a guest.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+
+#ifndef TARGET_I386_SVM_EXIT_H
+#define TARGET_I386_SVM_EXIT_H
+
+/* Each is described where it is defined. */
+void svm_set_exit_info_2(CPUX86State *env, uint64_t exit_info_2);
+void svm_event_delivered(CPUX86State *env);
+uint8_t svm_virtual_interrupt_vector(const CPUX86State *env);
+
+#endif

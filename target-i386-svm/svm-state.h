@@ -1,0 +1,46 @@
+/*
+ * What a processor keeps about the guest that it runs, in CPUX86State.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+
+#ifndef TARGET_I386_SVM_STATE_H
+#define TARGET_I386_SVM_STATE_H
+
+/* The control area as VMRUN read it. */
+typedef struct SVMControls {
+#define SVM_CONTROL(field, offset, bits, text) \
+    uint##bits##_t field;
+#include "svm-controls.h.inc"
+} SVMControls;
+
+/*
+ * An event on its way into the guest, in the format of EVENTINJ and
+ * EXITINTINFO (2: 15.20, 15.7.2): valid from the moment it is injected or
+ * raised to the moment its handler is reached, so that a #VMEXIT in between
+ * can report it.
+ */
+typedef struct SVMEvent {
+    uint32_t info;
+    uint32_t error_code;
+} SVMEvent;
+
+typedef struct SVMState {
+    SVMControls controls;
+    SVMEvent delivering;
+
+    /* VM_HSAVE_PA at VMRUN: the guest may be able to change the MSR. */
+    uint64_t host_save_pa;
+    /* The host's PAT is kept inside the processor (2: 15.25.4). */
+    uint64_t host_pat;
+
+    /* The #VMEXIT that is under way. */
+    uint64_t exit_code;
+    uint64_t exit_info_1;
+    uint64_t exit_info_2;
+
+    /* Set from the load of guest state to #VMEXIT's store of it. */
+    bool guest_loaded;
+} SVMState;
+
+#endif

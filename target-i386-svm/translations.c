@@ -1,0 +1,33 @@
+/*
+ * Which translations survive a world switch (2: 15.16).
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+
+#include "qemu/osdep.h"
+#include "cpu.h"
+#include "exec/cputlb.h"
+#include "world-switch.h"
+
+/* Guest-physical addresses mean nothing to the host and are kept apart. */
+#define PHYSICAL_INDEX  (1 << MMU_PHYS_IDX)
+#define ALL_INDEXES     ((1 << NB_MMU_MODES) - 1)
+
+/*
+ * Entries carry no ASID: host and guest share them, so all that came from a
+ * page table goes, whatever TLB_CONTROL asks for.  It never asks for less.
+ */
+static void flush_all_but_physical(CPUX86State *env)
+{
+    tlb_flush_by_mmuidx(env_cpu(env), ALL_INDEXES & ~PHYSICAL_INDEX);
+}
+
+void svm_flush_for_guest(CPUX86State *env)
+{
+    flush_all_but_physical(env);
+}
+
+void svm_flush_for_host(CPUX86State *env)
+{
+    flush_all_but_physical(env);
+}

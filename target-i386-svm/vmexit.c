@@ -1,0 +1,173 @@
+/*
+ * #VMEXIT (2: 15.6), phase by phase in the manual's order.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+
+#include "qemu/osdep.h"
+#include "qemu/log.h"
+#include "cpu.h"
+#include "tcg/helper-tcg.h"
+#include "system/runstate.h"
+#include "world-switch.h"
+#include "svm-exit.h"
+#include "trace.h"
+
+/**
+ * svm_set_exit_info_2: what EXITINFO2 will say if a #VMEXIT follows
+ *
+ * For exits whose EXITINFO2 is known where the exit is not raised yet.
+ */
+void svm_set_exit_info_2(CPUX86State *env, uint64_t exit_info_2)
+{
+    env->svm.exit_info_2 = exit_info_2;
+}
+
+/**
+ * cpu_vmexit: leave the guest (2: 15.6)
+ * @exit_code: 2: appendix C
+ * @exit_info_1: EXITINFO1
+ * @retaddr: return address into generated code, 0 outside of it
+ *
+ * Does not return: the switch takes place in do_vmexit(), in the main loop.
+ */
+void cpu_vmexit(CPUX86State *env, uint64_t exit_code, uint64_t exit_info_1,
+                uintptr_t retaddr)
+{
+    CPUState *cs = env_cpu(env);
+
+    cpu_restore_state(cs, retaddr);
+    env->svm.exit_code = exit_code;
+    env->svm.exit_info_1 = exit_info_1;
+
+    cs->exception_index = EXCP_VMEXIT;
+    env->old_exception = -1;
+    cpu_loop_exit(cs);
+}
+
+static void store_guest(CPUX86State *env, const VMCBPage *vmcb)
+{
+    const SVMControls *controls = &env->svm.controls;
+    uint32_t int_state = controls->int_state & ~SVM_INTERRUPT_SHADOW_MASK;
+
+    svm_store_guest_set(env, vmcb, svm_nested_paging(env));
+
+    if (env->hflags & HF_INHIBIT_IRQ_MASK) {
+        int_state |= SVM_INTERRUPT_SHADOW_MASK;
+    }
+    vmcb_page_store(vmcb, offsetof(struct vmcb, control.int_state), 32,
+                    int_state);
+    vmcb_page_store(vmcb, offsetof(struct vmcb, control.int_ctl), 32,
+                    env->int_ctl);
+    vmcb_page_store(vmcb, VMCB_EXITINTINFO, 32, env->svm.delivering.info);
+    vmcb_page_store(vmcb, VMCB_EXITINTINFO_ERROR, 32,
+                    env->svm.delivering.error_code);
+}
+
+static void store_exit_information(CPUX86State *env, const VMCBPage *vmcb)
+{
+    vmcb_page_store(vmcb, VMCB_EXITCODE, 64, env->svm.exit_code);
+    vmcb_page_store(vmcb, VMCB_EXITINFO1, 64, env->svm.exit_info_1);
+    vmcb_page_store(vmcb, VMCB_EXITINFO2, 64, env->svm.exit_info_2);
+    vmcb_page_store(vmcb, offsetof(struct vmcb, control.event_inj), 32,
+                    env->svm.controls.event_inj & ~SVM_EVTINJ_VALID);
+}
+
+static void clear_guest_controls(CPUX86State *env)
+{
+    env->hflags &= ~(HF_GUEST_MASK | HF_INHIBIT_IRQ_MASK);
+    env->hflags2 &= ~(HF2_HIF_MASK | HF2_VINTR_MASK | HF2_NPT_MASK |
+                      HF2_VGIF_MASK);
+    env->intercept_cr_read = 0;
+    env->intercept_cr_write = 0;
+    env->intercept_dr_read = 0;
+    env->intercept_dr_write = 0;
+    env->intercept_exceptions = 0;
+    env->intercept = 0;
+    env->int_ctl = 0;
+    env->tsc_offset = 0;
+    svm_set_virtual_interrupt_pending(env, false);
+    env->svm.delivering = (SVMEvent) { };
+    env->svm.guest_loaded = false;
+}
+
+static void read_host(CPUX86State *env, SVMRegisters *host)
+{
+    VMCBPage page = vmcb_page_open(env, env->svm.host_save_pa, MMU_DATA_LOAD,
+                                   MMU_PHYS_IDX, 0);
+
+    svm_read_host_set(env, &page, host);
+    vmcb_page_close(&page);
+
+    host->cr0 |= CR0_PE_MASK;
+    host->rflags &= ~(uint64_t)(VM_MASK | RF_MASK);
+}
+
+static void load_host(CPUX86State *env, const SVMRegisters *host)
+{
+    svm_load_common_state(env, host);
+    env->hflags &= ~HF_CPL_MASK;
+    env->pat = env->svm.host_pat;
+    /* DR6 keeps the guest's value; all breakpoints are off. */
+    cpu_x86_update_dr7(env, DR7_FIXED_1);
+}
+
+/*
+ * Memory can have been written since VMRUN.  Paging for long mode without
+ * PAE is a state that no MOV to CRn reaches; the manual's answer to a host
+ * state that is not consistent is a shutdown.
+ */
+static bool host_is_consistent(const SVMRegisters *host)
+{
+    return !((host->efer & MSR_EFER_LME) && (host->cr0 & CR0_PG_MASK) &&
+             !(host->cr4 & CR4_PAE_MASK));
+}
+
+/**
+ * do_vmexit: the world switch of #VMEXIT, in the main loop (2: 15.6)
+ *
+ * If VMRUN failed a check, no guest state was loaded and none is stored:
+ * the VMCB gets the exit information alone.
+ */
+void do_vmexit(CPUX86State *env)
+{
+    CPUState *cs = env_cpu(env);
+    VMCBPage vmcb = vmcb_page_open(env, env->vm_vmcb, MMU_DATA_STORE,
+                                   MMU_PHYS_IDX, 0);
+    SVMRegisters host;
+
+    trace_svm_vmexit(cs->cpu_index, env->vm_vmcb, env->svm.exit_code,
+                     env->svm.exit_info_1, env->svm.exit_info_2,
+                     env->svm.delivering.info, env->eip);
+    qemu_log_mask(CPU_LOG_INT, "svm: #VMEXIT 0x%" PRIx64 " EXITINFO1 0x%"
+                  PRIx64 " EXITINFO2 0x%" PRIx64 " EXITINTINFO 0x%" PRIx32
+                  " rip 0x%" PRIx64 "\n", env->svm.exit_code,
+                  env->svm.exit_info_1, env->svm.exit_info_2,
+                  env->svm.delivering.info, (uint64_t)env->eip);
+
+    env->hflags2 &= ~HF2_GIF_MASK;
+    if (env->svm.guest_loaded) {
+        store_guest(env, &vmcb);
+    }
+    store_exit_information(env, &vmcb);
+    vmcb_page_close(&vmcb);
+
+    clear_guest_controls(env);
+    read_host(env, &host);
+    if (!host_is_consistent(&host)) {
+        qemu_log_mask(CPU_LOG_RESET, "svm: shutdown: the host save area at "
+                      "0x%" PRIx64 " holds no consistent state\n",
+                      env->svm.host_save_pa);
+        qemu_system_reset_request(SHUTDOWN_CAUSE_GUEST_RESET);
+        cs->halted = 1;
+        return;
+    }
+    load_host(env, &host);
+    svm_flush_for_host(env);
+
+    /* VMRUN has completed only now: a single step traps here. */
+    if (env->eflags & TF_MASK) {
+        env->dr[6] |= DR6_BS;
+        do_interrupt_all(env_archcpu(env), EXCP01_DB, 0, 0, env->eip, 0);
+    }
+}

@@ -1,0 +1,71 @@
+/*
+ * The phases of VMRUN and #VMEXIT, and what they share.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+
+#ifndef TARGET_I386_SVM_WORLD_SWITCH_H
+#define TARGET_I386_SVM_WORLD_SWITCH_H
+
+#include "register-sets.h"
+
+/**
+ * svm_operand_address: the operand of VMRUN, VMLOAD and VMSAVE
+ * @aflag: address size: 0, 1, 2 for 16, 32, 64 bits of rAX
+ * @exit_code: the instruction's intercept, checked here too
+ * @retaddr: return address into generated code
+ *
+ * Returns a 4 KiB aligned system-physical address below the processor's
+ * limit.  Otherwise #GP(0), before or after the intercept as CPUID
+ * 8000_000A EDX[28] says; does not return then, nor if intercepted.
+ */
+uint64_t svm_operand_address(CPUX86State *env, int aflag, uint32_t exit_code,
+                             uintptr_t retaddr);
+
+/**
+ * svm_vmrun_failed_check: VMRUN's consistency checks (2: 15.5.1)
+ * @guest: the guest state that VMRUN read; the controls are in env->svm
+ * @value: what the failing check looked at
+ *
+ * Returns NULL if the VMCB is consistent, else the rule that it breaks.
+ */
+const char *svm_vmrun_failed_check(CPUX86State *env,
+                                   const SVMRegisters *guest,
+                                   uint64_t *value);
+
+/**
+ * svm_inject_event: take the event in EVENTINJ (2: 15.20)
+ *
+ * May not return: the main loop takes the guest to its handler then.
+ */
+void svm_inject_event(CPUX86State *env);
+
+/**
+ * svm_set_virtual_interrupt_pending: raise or drop QEMU's request for a
+ * virtual interrupt
+ */
+void svm_set_virtual_interrupt_pending(CPUX86State *env, bool pending);
+
+/**
+ * svm_flush_for_guest, svm_flush_for_host: forget the translations that do
+ * not hold in the world that is being entered (2: 15.16)
+ */
+void svm_flush_for_guest(CPUX86State *env);
+void svm_flush_for_host(CPUX86State *env);
+
+/**
+ * svm_virtual_gif_enabled: STGI and CLGI act on V_GIF (2: 15.33.2)
+ */
+static inline bool svm_virtual_gif_enabled(const CPUX86State *env)
+{
+    return (env->hflags & HF_GUEST_MASK) &&
+           (env->features[FEAT_SVM] & CPUID_SVM_VGIF) &&
+           (env->int_ctl & V_GIF_ENABLED_MASK);
+}
+
+static inline bool svm_nested_paging(const CPUX86State *env)
+{
+    return env->hflags2 & HF2_NPT_MASK;
+}
+
+#endif
