@@ -83,18 +83,15 @@ static bool walk(CPUX86State *env, const PageTable *table, uint64_t address,
 static bool translate(CPUX86State *env, const PageTable *table,
                       uint64_t address, hwaddr *result)
 {
-    const PageTable *nested = table ? table->nested : NULL;
-
-    if (table && (table->pg_mode & PG_MODE_PG)) {
-        if (!walk(env, table, address, &address)) {
-            return false;
-        }
-        if (nested) {
-            return translate(env, nested, address, result);
-        }
+    if (!table) {
+        *result = address & x86_get_a20_mask(env);
+        return true;
     }
-    *result = address & x86_get_a20_mask(env);
-    return true;
+    if ((table->pg_mode & PG_MODE_PG) &&
+        !walk(env, table, address, &address)) {
+        return false;
+    }
+    return translate(env, table->nested, address, result);
 }
 
 static bool is_canonical(uint64_t address, int pg_mode)

@@ -123,8 +123,9 @@ static void print_registers(Monitor *mon, const VMCBPage *page,
     }
 #define SVM_REGISTER(field, offset, bits, sets, live, load, reference) \
     if (SVM_SET_##sets & wanted) { \
-        monitor_printf(mon, "  %03x %-14s %016" PRIx64 "\n", offset, \
-                       #field, vmcb_page_load(page, offset, bits)); \
+        monitor_printf(mon, "  %03x %-14s %0*" PRIx64 "\n", offset, \
+                       #field, (bits) / 4, \
+                       vmcb_page_load(page, offset, bits)); \
     }
 #include "svm-registers.h.inc"
 }
