@@ -1,0 +1,148 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The file system that L1 boots from: busybox, modules, our guest program, init.
+
+Written as a newc cpio archive by Python itself: that needs no root for the device
+nodes, and equal inputs give equal bytes.
+"""
+
+import hashlib
+import os
+import platform
+import shutil
+import stat
+import subprocess
+import tempfile
+from pathlib import Path
+
+import apt_archive
+from errors import SetupFailed
+from kernel_package import L1Kernel
+from paths import BUILD, CHECKOUT
+
+INIT = CHECKOUT / "tests/nested/l1-init.sh"
+HALT_LOOP = CHECKOUT / "tests/nested/kvm-halt-loop.c"
+COMPILE = ("-static", "-O2", "-Wall", "-Werror", "-pthread")
+
+
+class _Cpio:
+    """A cpio archive in the "newc" format, with root as owner and no times."""
+
+    def __init__(self):
+        self._parts = []
+        self._entries = 0
+
+    def add(self, name: str, mode: int, content: bytes = b"", device=(0, 0)) -> None:
+        self._entries += 1
+        encoded = name.encode() + b"\0"
+        links = 2 if stat.S_ISDIR(mode) else 1
+        fields = (self._entries, mode, 0, 0, links, 0, len(content))
+        fields += (0, 0, *device, len(encoded), 0)
+        header = b"070701" + b"".join(b"%08x" % field for field in fields)
+        for part in (header + encoded, content):
+            self._parts.append(part + bytes(-len(part) % 4))
+
+    def folder(self, name: str) -> None:
+        self.add(name, stat.S_IFDIR | 0o755)
+
+    def file(self, name: str, content: bytes, mode: int = 0o644) -> None:
+        self.add(name, stat.S_IFREG | mode, content)
+
+    def link(self, name: str, target: str) -> None:
+        self.add(name, stat.S_IFLNK | 0o777, target.encode())
+
+    def device(self, name: str, major: int, minor: int) -> None:
+        self.add(name, stat.S_IFCHR | 0o600, device=(major, minor))
+
+    def bytes(self) -> bytes:
+        self.add("TRAILER!!!", 0)
+        return b"".join(self._parts)
+
+
+def make_initramfs(kernel: L1Kernel) -> Path:
+    """The initramfs for a kernel, from the cache when nothing in it changed."""
+    deb = Path(apt_archive.fetch_deb("busybox-static", ("trixie",)))
+    content = pack(kernel, _busybox(deb), _halt_loop().read_bytes())
+    digest = hashlib.sha256(content).hexdigest()[:16]
+    initramfs = BUILD / "initramfs" / f"{kernel.version}-{digest}.cpio"
+    if not initramfs.exists():
+        _write(initramfs, content)
+    return initramfs
+
+
+def pack(kernel: L1Kernel, busybox: bytes, halt_loop: bytes) -> bytes:
+    """The archive; equal inputs give equal bytes."""
+    cpio = _Cpio()
+    for name in (
+        *("bin", "dev", "etc", "lib", "lib/modules", "mnt", "mnt/host", "proc"),
+        *("root", "sbin", "sys", "tmp", "usr", "usr/bin", "usr/sbin"),
+    ):
+        cpio.folder(name)
+    # /dev/console has to be there before init can mount anything.
+    cpio.device("dev/console", 5, 1)
+    cpio.device("dev/null", 1, 3)
+    cpio.file("bin/busybox", busybox, 0o755)
+    cpio.link("bin/sh", "busybox")
+    cpio.file("bin/kvm-halt-loop", halt_loop, 0o755)
+    cpio.file("etc/passwd", b"root:x:0:0:root:/root:/bin/sh\n")
+    cpio.file("etc/group", b"root:x:0:\n")
+    cpio.file("init", INIT.read_bytes(), 0o755)
+    for purpose in ("kvm", "shell"):
+        order = getattr(kernel, f"{purpose}_modules")
+        text = "".join(name + "\n" for name in order)
+        cpio.file(f"lib/modules/{purpose}.order", text.encode())
+    for name in sorted({*kernel.kvm_modules, *kernel.shell_modules}):
+        cpio.file(f"lib/modules/{name}", (kernel.folder / name).read_bytes())
+    return cpio.bytes()
+
+
+def _busybox(deb: Path) -> bytes:
+    """The busybox program of a package, unpacked once."""
+    program = BUILD / "initramfs" / deb.name.replace(".deb", "") / "busybox"
+    if not program.exists():
+        with tempfile.TemporaryDirectory() as temporary:
+            apt_archive.unpack_deb(deb, Path(temporary))
+            for place in ("usr/bin", "bin"):
+                found = Path(temporary, place, "busybox")
+                if found.is_file() and not found.is_symlink():
+                    _write(program, found.read_bytes())
+    if not program.exists():
+        raise SetupFailed(f"{deb.name} holds no busybox")
+    return program.read_bytes()
+
+
+def _halt_loop() -> Path:
+    """Our guest program, compiled when its source or the compiler changed."""
+    compiler = shutil.which(
+        "gcc" if platform.machine() == "x86_64" else "x86_64-linux-gnu-gcc"
+    )
+    if compiler is None:
+        raise SetupFailed("no C compiler for x86-64: run `./svm env`")
+    inputs = hashlib.sha256(HALT_LOOP.read_bytes())
+    inputs.update(repr((COMPILE, compiler, os.stat(compiler).st_mtime_ns)).encode())
+    program = BUILD / "initramfs" / f"kvm-halt-loop-{inputs.hexdigest()[:16]}"
+    if not program.exists():
+        program.parent.mkdir(parents=True, exist_ok=True)
+        scratch = program.with_name(f"{program.name}.{os.getpid()}")
+        command = [compiler, *COMPILE, "-o", str(scratch), str(HALT_LOOP)]
+        done = subprocess.run(command, stderr=subprocess.PIPE, text=True)
+        if done.returncode:
+            scratch.unlink(missing_ok=True)
+            lines = done.stderr.strip().splitlines() or ["no message"]
+            error = next((line for line in lines if "error" in line), lines[0])
+            raise SetupFailed(f"cannot compile {HALT_LOOP.name}: {error}")
+        scratch.rename(program)
+    return program
+
+
+def _write(target: Path, content: bytes) -> None:
+    """Write a whole file or none."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.NamedTemporaryFile(dir=target.parent, delete=False) as scratch:
+        try:
+            scratch.write(content)
+            scratch.flush()
+            os.chmod(scratch.name, 0o644)
+            os.rename(scratch.name, target)
+        except BaseException:
+            os.unlink(scratch.name)
+            raise

@@ -1,0 +1,358 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Kernels for L1: Debian's packages, downloaded and never installed, or one's own.
+
+What a run needs of a kernel (its image, kvm-amd, a few modules for the shell and
+all that these depend on) is taken out once and kept in build/kernels.  Debian's
+packages bring no modules.dep, depmod writes it at installation; so dependencies
+are read where depmod finds them too, in the modules themselves.
+"""
+
+import functools
+import gzip
+import hashlib
+import json
+import lzma
+import os
+import re
+import shutil
+import struct
+import subprocess
+import tarfile
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import apt_archive
+from errors import BadUsage, SetupFailed
+from paths import BUILD
+from progress import Step
+
+# The suites that carry each kernel; of several the newest version is taken.
+SUITES = {
+    "5.10": ("bullseye", "bullseye-security"),
+    "6.1": ("bookworm", "bookworm-security"),
+    "6.12": ("trixie", "trixie-security"),
+    "newest": ("sid",),
+}
+
+# Modules by purpose; those they depend on come with them.
+KVM_MODULES = ("kvm-amd",)
+SHELL_MODULES = ("virtio_pci", "virtio_console", "9pnet_virtio", "9p")
+
+
+class L1Kernel(NamedTuple):
+    """A kernel ready to boot; modules are file names in the order of loading."""
+
+    version: str
+    folder: Path
+    image: Path
+    kvm_modules: list[str]
+    shell_modules: list[str]
+
+
+# Reads a module's content; `path` tells how it is compressed.
+class _Module(NamedTuple):
+    path: str
+    read: Callable[[], bytes]
+
+
+def check_kernel(name: str, modules: str | None = None) -> None:
+    """Refuse --kernel and --modules that name nothing."""
+    if name in SUITES:
+        if modules:
+            raise BadUsage("--modules goes with a kernel of your own: --kernel PATH")
+    elif not Path(name).exists():
+        raise BadUsage(
+            f"unknown kernel '{name}': known are {', '.join(SUITES)}, "
+            "or give the path of a bzImage or of a kernel build tree"
+        )
+    elif modules and not Path(modules).is_dir():
+        raise BadUsage(f"--modules {modules}: no such folder")
+
+
+def find_kernel(name: str, modules: str | None = None) -> L1Kernel:
+    """The kernel that --kernel and --modules name, fetched if need be."""
+    check_kernel(name, modules)
+    if name in SUITES:
+        return _debian_kernel(name)
+    return _own_kernel(Path(name), Path(modules) if modules else None)
+
+
+def _debian_kernel(name: str) -> L1Kernel:
+    suites = SUITES[name]
+    needed = apt_archive.dependencies("linux-image-amd64", suites)
+    image = next((p for p in needed if re.match(r"linux-image-\d.*-amd64$", p)), None)
+    if image is None:
+        raise SetupFailed(
+            f"linux-image-amd64 in {', '.join(suites)} names no kernel image package"
+        )
+    # Newer kernels come in parts.
+    parts = re.compile(r"linux-(binary|modules)-\d")
+    packages = [image]
+    packages += filter(parts.match, apt_archive.dependencies(image, suites))
+    debs = [Path(apt_archive.fetch_deb(package, suites)) for package in packages]
+    digest = hashlib.sha256(
+        repr([(package, deb.name) for package, deb in zip(packages, debs)]).encode()
+    )
+    folder = BUILD / "kernels" / f"{name}-{digest.hexdigest()[:16]}"
+    if not folder.exists():
+        with (
+            Step(f"unpacking {image}"),
+            tempfile.TemporaryDirectory(dir=_kernels()) as temporary,
+        ):
+            tars = [_open_deb(deb, Path(temporary)) for deb in debs]
+            _store(folder, *_contents(tars))
+            for tar in tars:
+                tar.close()
+    return _load(folder)
+
+
+def _open_deb(deb: Path, temporary: Path) -> tarfile.TarFile:
+    tar = temporary / (deb.name + ".tar")
+    with tar.open("wb") as output:
+        done = subprocess.run(
+            ["dpkg-deb", "--fsys-tarfile", str(deb)],
+            stdout=output,
+            stderr=subprocess.PIPE,
+        )
+    if done.returncode:
+        reason = done.stderr.decode(errors="replace").strip()
+        raise SetupFailed(f"cannot unpack {deb.name}: {reason}")
+    return tarfile.open(tar)
+
+
+def _contents(tars: list[tarfile.TarFile]) -> tuple[bytes, dict[str, _Module], set]:
+    """Image, modules by name, and names of built-in modules, of opened packages."""
+    image = None
+    modules = {}
+    builtin = set()
+    for tar in tars:
+        for member in tar:
+            if not member.isfile():
+                continue
+            name = os.path.basename(member.name)
+            if name.startswith("vmlinuz"):
+                image = tar.extractfile(member).read()
+            elif name == "modules.builtin":
+                builtin = _builtin(tar.extractfile(member).read().decode())
+            elif re.search(r"\.ko(\.\w+)?$", name):
+                read = functools.partial(_read_member, tar, member)
+                modules[_module_name(name)] = _Module(member.name, read)
+    if image is None:
+        raise SetupFailed("the kernel package holds no vmlinuz")
+    return image, modules, builtin
+
+
+def _read_member(tar: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:
+    return tar.extractfile(member).read()
+
+
+def _own_kernel(path: Path, modules: Path | None) -> L1Kernel:
+    image = _own_image(path)
+    if modules is None:
+        # Beside the image: a build tree, or a folder with modules in it.
+        tree = path if path.is_dir() else path.resolve().parent
+        if tree.parts[-3:] == ("arch", "x86", "boot"):
+            tree = tree.parents[2]
+        modules = tree
+    found = {}
+    for folder, _, names in os.walk(modules):
+        for name in names:
+            if re.search(r"\.ko(\.(xz|gz|zst))?$", name):
+                file = Path(folder, name)
+                found[_module_name(name)] = _Module(str(file), file.read_bytes)
+    builtin = set()
+    for file in [*modules.glob("modules.builtin"), *modules.glob("*/modules.builtin")]:
+        builtin |= _builtin(file.read_text())
+    for name in KVM_MODULES:
+        if _module_name(name) not in found.keys() | builtin:
+            raise BadUsage(
+                f"no module {name} under {modules}: name its folder with --modules DIR"
+            )
+    # A digest of all content, so that a rebuilt kernel is a new one.
+    scratch = Path(tempfile.mkdtemp(prefix="own-", dir=_kernels()))
+    try:
+        _store(scratch / "kernel", image.read_bytes(), found, builtin)
+        digest = hashlib.sha256()
+        for file in sorted((scratch / "kernel").iterdir()):
+            digest.update(file.name.encode() + b"\0" + file.read_bytes())
+        folder = BUILD / "kernels" / f"own-{digest.hexdigest()[:16]}"
+        if not folder.exists():
+            _rename(scratch / "kernel", folder)
+    finally:
+        shutil.rmtree(scratch)
+    return _load(folder)
+
+
+def _own_image(path: Path) -> Path:
+    if path.is_file():
+        return path
+    for name in ("arch/x86/boot/bzImage", "bzImage", "vmlinuz"):
+        if (path / name).is_file():
+            return path / name
+    images = sorted(path.glob("vmlinuz-*"))
+    if len(images) == 1:
+        return images[0]
+    raise BadUsage(f"{path}: no bzImage in this folder")
+
+
+def _kernels() -> Path:
+    folder = BUILD / "kernels"
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def _image_version(image: bytes) -> str:
+    """The version that an image names (Documentation/arch/x86/boot)."""
+    if found := image.startswith(b"\x7fELF") and re.search(
+        rb"Linux version (\S+) ", image
+    ):
+        return found[1].decode()
+    if image[0x202:0x206] != b"HdrS":
+        raise BadUsage("the kernel image is neither a bzImage nor a vmlinux")
+    start = int.from_bytes(image[0x20E:0x210], "little") + 0x200
+    return image[start : image.index(0, start)].decode().split()[0]
+
+
+def _uncompressed(image: bytes) -> bytes | None:
+    """The vmlinux inside a bzImage, if QEMU can start it and we can unpack it.
+
+    Starting it by its PVH entry spares TCG the decompression, half of the time of
+    a boot; the kernel is the same.
+    """
+    if _has_pvh_entry(image):
+        return image
+    setup_sectors = image[0x1F1] or 4
+    offset, length = struct.unpack_from("<II", image, 0x248)
+    payload = image[(setup_sectors + 1) * 512 + offset :][:length]
+    if payload.startswith(b"\xfd7zXZ\0"):
+        vmlinux = lzma.LZMADecompressor().decompress(payload)
+    elif payload.startswith(b"\x1f\x8b"):
+        vmlinux = gzip.decompress(payload)
+    elif payload.startswith(b"\x28\xb5\x2f\xfd") and shutil.which("zstd"):
+        vmlinux = _zstd(payload[:-4])  # the build appends the size
+    else:
+        return None
+    return vmlinux if _has_pvh_entry(vmlinux) else None
+
+
+def _has_pvh_entry(elf: bytes) -> bool:
+    """Whether an ELF note names the entry (XEN_ELFNOTE_PHYS32_ENTRY)."""
+    if elf[:5] != b"\x7fELF\2":
+        return False
+    headers, size, count = (
+        *struct.unpack_from("<Q", elf, 0x20),
+        *struct.unpack_from("<HH", elf, 0x36),
+    )
+    for number in range(count):
+        header = struct.unpack_from("<IIQQQQ", elf, headers + number * size)
+        if header[0] == 4:  # PT_NOTE
+            notes = elf[header[2] :][: header[5]]
+            if b"\4\0\0\0\x08\0\0\0\x12\0\0\0Xen\0" in notes:
+                return True
+            if b"\4\0\0\0\x04\0\0\0\x12\0\0\0Xen\0" in notes:
+                return True
+    return False
+
+
+def _zstd(content: bytes) -> bytes:
+    done = subprocess.run(["zstd", "-dc"], input=content, stdout=subprocess.PIPE)
+    if done.returncode:
+        raise SetupFailed("zstd cannot unpack a part of the kernel")
+    return done.stdout
+
+
+def _module_name(path: str) -> str:
+    return re.sub(r"\.ko(\.\w+)?$", "", os.path.basename(path)).replace("-", "_")
+
+
+def _builtin(text: str) -> set[str]:
+    return {_module_name(line) for line in text.splitlines()}
+
+
+def _decompress(module: _Module) -> bytes:
+    content = module.read()
+    if module.path.endswith(".xz"):
+        return lzma.decompress(content)
+    if module.path.endswith(".gz"):
+        return gzip.decompress(content)
+    if module.path.endswith(".zst"):
+        if not shutil.which("zstd"):
+            raise SetupFailed("this kernel's modules need zstd: apt-get install zstd")
+        return _zstd(content)
+    return content
+
+
+def _modinfo(content: bytes, key: str) -> str:
+    """A field of a module's .modinfo section, '' when it is not there."""
+    found = re.search(rb"\0" + key.encode() + rb"=([^\0]*)\0", content)
+    return found[1].decode() if found else ""
+
+
+def _store(
+    folder: Path,
+    image: bytes,
+    modules: dict[str, _Module],
+    builtin: set[str],
+) -> None:
+    """Write what a run needs to `folder`, all at once."""
+    version = _image_version(image)
+    scratch = Path(tempfile.mkdtemp(prefix="new-", dir=_kernels()))
+    try:
+        uncompressed = _uncompressed(image)
+        image_name = "vmlinux" if uncompressed else "bzImage"
+        (scratch / image_name).write_bytes(uncompressed or image)
+
+        def add(name: str, order: list[str]) -> None:
+            name = _module_name(name)
+            if name not in modules:
+                raise SetupFailed(f"kernel {version} has no module {name}")
+            content = _decompress(modules[name])
+            for needed in filter(None, _modinfo(content, "depends").split(",")):
+                add(needed, order)
+            made_for = _modinfo(content, "vermagic").split(" ")[0]
+            if made_for != version:
+                raise BadUsage(f"module {name} is for kernel {made_for}, not {version}")
+            if f"{name}.ko" not in order:
+                order.append(f"{name}.ko")
+                (scratch / f"{name}.ko").write_bytes(content)
+
+        kvm_order, shell_order = [], []
+        for name in KVM_MODULES:
+            if _module_name(name) not in builtin:
+                add(name, kvm_order)
+        for name in SHELL_MODULES:
+            # Most kernels have some of these built in, and not all say so.
+            if _module_name(name) in modules:
+                add(name, shell_order)
+        description = {
+            "version": version,
+            "image": image_name,
+            "kvm": kvm_order,
+            "shell": shell_order,
+        }
+        (scratch / "kernel.json").write_text(json.dumps(description, indent=1))
+        _rename(scratch, folder)
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _rename(source: Path, target: Path) -> None:
+    """Move a finished folder into place, unless another run was faster."""
+    try:
+        source.rename(target)
+    except OSError:
+        if not target.is_dir():
+            raise
+
+
+def _load(folder: Path) -> L1Kernel:
+    description = json.loads((folder / "kernel.json").read_text())
+    return L1Kernel(
+        description["version"],
+        folder,
+        folder / description["image"],
+        description["kvm"],
+        description["shell"],
+    )

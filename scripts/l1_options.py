@@ -1,0 +1,107 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The options that `./svm run` and `./svm shell` share: what L1 is made of."""
+
+import argparse
+import re
+import shutil
+from pathlib import Path
+
+from errors import BadUsage
+from initramfs import make_initramfs
+from kernel_package import SUITES, check_kernel, find_kernel
+from nested_boot import Machine
+
+
+def add_l1_arguments(parser: argparse.ArgumentParser) -> None:
+    """Kernel, CPUs, memory, emulator."""
+    parser.add_argument(
+        "--kernel",
+        default="6.1",
+        metavar="KERNEL",
+        help=f"{', '.join(SUITES)}: Debian's newest package of it; or the PATH of a "
+        "bzImage, a vmlinux or a kernel build tree (default: 6.1)",
+    )
+    parser.add_argument(
+        "--modules",
+        metavar="DIR",
+        help="where the modules of --kernel PATH are, when not in its build tree",
+    )
+    parser.add_argument(
+        "--cpu", default="EPYC", help="QEMU's -cpu for L1 (default: EPYC)"
+    )
+    parser.add_argument(
+        "--smp", type=int, default=1, metavar="N", help="CPUs of L1 (default: 1)"
+    )
+    parser.add_argument("--memory", default="1G", help="of L1 (default: 1G)")
+    parser.add_argument(
+        "--npt",
+        type=int,
+        default=1,
+        metavar="0|1",
+        help="kvm-amd's parameter: nested paging or shadow paging (default: 1)",
+    )
+    parser.add_argument(
+        "--qemu",
+        default="ours",
+        metavar="ours|pristine|PATH",
+        help="the emulator: with the add-on, the same source without it, or one of "
+        "your own (default: ours)",
+    )
+    parser.add_argument(
+        "--append",
+        default="",
+        metavar="WORDS",
+        help="more for the command line of L1's kernel",
+    )
+
+
+def check_l1_options(options: argparse.Namespace) -> None:
+    """Refuse what makes no sense, before anything is fetched or built."""
+    if not 1 <= options.smp <= 255:
+        raise BadUsage(f"--smp {options.smp}: L1 has 1 to 255 CPUs")
+    if options.npt not in (0, 1):
+        raise BadUsage(f"--npt {options.npt}: it is 0 or 1")
+    found = re.fullmatch(r"(\d+)([MG]?)", options.memory)
+    megabytes = int(found[1]) * (1024 if found[2] == "G" else 1) if found else 0
+    if megabytes < 256:
+        raise BadUsage(f"--memory {options.memory}: it is 256M or more, e.g. 2G")
+    if options.qemu not in ("ours", "pristine"):
+        find_own_emulator(options.qemu)
+    check_kernel(options.kernel, options.modules)
+    if not options.cpu:
+        raise BadUsage("--cpu: a CPU model is missing")
+
+
+def find_own_emulator(name: str) -> Path:
+    """The emulator that a path, or a program's name, stands for."""
+    path = shutil.which(name)
+    if path is None:
+        raise BadUsage(
+            f"--qemu {name}: no such program; known are ours, pristine, or a path"
+        )
+    return Path(path).absolute()
+
+
+def find_emulator(name: str) -> Path:
+    """The emulator to use, built if need be."""
+    if name in ("ours", "pristine"):
+        from emulator import emulator
+
+        return emulator(name)
+    return find_own_emulator(name)
+
+
+def make_machine(options: argparse.Namespace, **init: str | int) -> Machine:
+    """L1 as the options describe it, with the init script's parameters."""
+    kernel = find_kernel(options.kernel, options.modules)
+    parameters = [f"svm.{key}={value}" for key, value in init.items()]
+    parameters += [f"svm.npt={options.npt}", f"kvm_amd.npt={options.npt}"]
+    return Machine(
+        kernel=kernel,
+        initramfs=make_initramfs(kernel),
+        cpu=options.cpu,
+        smp=options.smp,
+        memory=options.memory,
+        icount=getattr(options, "icount", False),
+        parameters=(*parameters, *options.append.split()),
+    )

@@ -1,0 +1,277 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Boots L1 under an emulator, watches it, and ends it in every case."""
+
+import contextlib
+import ctypes
+import json
+import math
+import os
+import re
+import selectors
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+from errors import BadUsage, SetupFailed, TimedOut, WrongResult
+from kernel_package import L1Kernel
+from paths import BUILD
+
+# Kernel messages that mean that L1 is not right any more.
+BROKEN = re.compile(
+    r"Kernel panic|Oops[: ]|\bBUG: |WARNING: (CPU|.* at )|general protection fault"
+    r"|unable to handle|unchecked MSR access|invalid opcode|double fault"
+    r"|soft lockup|hard LOCKUP|hung_task|rcu: INFO"
+)
+LAST_LINES = 12
+
+
+class Machine(NamedTuple):
+    """What L1 is to see."""
+
+    kernel: L1Kernel
+    initramfs: Path
+    cpu: str = "EPYC"
+    smp: int = 1
+    memory: str = "1G"
+    icount: bool = False
+    # "svm.KEY=VALUE" for the init script, and more for the kernel.
+    parameters: tuple[str, ...] = ()
+
+
+def parse_line(line: str) -> tuple[str, dict[str, str]]:
+    """A report line: its first word, and its key=value pairs."""
+    word, _, rest = line.partition(" ")
+    pairs = re.findall(r'([\w-]+)=("[^"]*"|\S*)', rest)
+    return word, {key: value.strip('"') for key, value in pairs}
+
+
+def emulator_command(emulator: Path, machine: Machine) -> list[str]:
+    """The command line for an L1 without any device but two serial ports."""
+    command = [str(emulator), "-nodefaults", "-no-user-config", "-no-reboot"]
+    command += ["-display", "none", "-machine", "pc,i8042=off,vmport=off,hpet=off"]
+    command += ["-accel", "tcg", "-cpu", machine.cpu, "-smp", str(machine.smp)]
+    command += ["-m", machine.memory]
+    command += ["-kernel", str(machine.kernel.image)]
+    command += ["-initrd", str(machine.initramfs)]
+    parameters = [
+        "console=ttyS0",
+        "earlyprintk=serial,ttyS0,115200",
+        # The end of QEMU, at once, rather than a dead machine.
+        "panic=-1",
+        "oops=panic",
+        # QEMU's clocks need no cross-checks that take seconds in L1.
+        "tsc=reliable",
+        "no_timer_check",
+        "rcupdate.rcu_expedited=1",
+        "cryptomgr.notests",
+        "nokaslr",
+    ]
+    command += ["-append", " ".join([*parameters, *machine.parameters])]
+    if machine.icount:
+        command += ["-icount", "shift=0,sleep=off"]
+    return command
+
+
+class Boot:
+    """A running L1; the end of the `with` block ends the emulator.
+
+    Lines of the report port go to `on_report`; console lines are kept in a log
+    file and searched for signs of a broken kernel. Set keep_log to False when
+    nobody will want it.
+    """
+
+    def __init__(
+        self,
+        command: list[str],
+        on_report: Callable[[str], None],
+        terminal: bool = False,
+    ):
+        self.command = list(command)
+        self._on_report = on_report
+        self._terminal = terminal
+        self._selector = selectors.DefaultSelector()
+        self._passed: list[int] = []
+        self._process: subprocess.Popen | None = None
+        self._qmp: socket.socket | None = None
+        self._started_l1 = False
+        self.keep_log = True
+        self.console: list[str] = []
+        self.broken: str | None = None
+        self.last_sign = 0.0
+        log_folder = BUILD / "logs"
+        log_folder.mkdir(parents=True, exist_ok=True)
+        stamp = time.strftime("%Y%m%d-%H%M%S")
+        self.log_path = log_folder / f"{stamp}-{os.getpid()}.log"
+
+    def stream(self, chardev: str, sink: Callable[[bytes], None]) -> list[str]:
+        """A chardev whose output goes to `sink`."""
+        ours, theirs = os.pipe()
+        self._passed.append(theirs)
+        self._selector.register(ours, selectors.EVENT_READ, sink)
+        number = len(self._passed)
+        return [
+            *("-add-fd", f"fd={theirs},set={number}"),
+            *("-chardev", f"file,id={chardev},path=/dev/fdset/{number},append=on"),
+        ]
+
+    def __enter__(self) -> "Boot":
+        command = self.command
+        self._log = self.log_path.open("w", encoding="utf-8")
+        if self._terminal:
+            command += ["-chardev", "stdio,id=console,mux=on,signal=off"]
+            command += ["-mon", "chardev=console"]
+        else:
+            command += self.stream("console", _lines(self._console_line))
+        command += ["-serial", "chardev:console"]
+        command += self.stream("report", _lines(self._report_line))
+        command += ["-serial", "chardev:report"]
+        self._qmp, theirs = socket.socketpair()
+        self._passed.append(theirs.fileno())
+        command += ["-chardev", f"socket,id=qmp,fd={theirs.fileno()}"]
+        command += ["-mon", "chardev=qmp,mode=control"]
+        errors, errors_in = os.pipe()
+        self._selector.register(errors, selectors.EVENT_READ, _lines(self._error_line))
+        try:
+            self._process = subprocess.Popen(
+                command,
+                stdin=None if self._terminal or _reads_stdin(command) else
+                subprocess.DEVNULL,
+                stdout=None if self._terminal else subprocess.DEVNULL,
+                stderr=errors_in,
+                pass_fds=self._passed,
+                # Ctrl-C is ours to handle; a terminal's reader has to stay in the
+                # foreground group though.
+                process_group=None if self._terminal else 0,
+                preexec_fn=_die_with_parent,
+            )
+        except OSError as error:
+            self.__exit__(type(error), error, None)
+            raise SetupFailed(f"cannot start {command[0]}: {error.strerror}") from error
+        finally:
+            os.close(errors_in)
+            theirs.detach()
+            for descriptor in self._passed:
+                os.close(descriptor)
+        self.last_sign = self.started = time.monotonic()
+        return self
+
+    def watch(self, timeout: float | None, silence: float | None) -> None:
+        """Read L1's lines until the emulator ends; None is any time."""
+        timeout = timeout or math.inf
+        silence = silence or math.inf
+        while self._selector.get_map():
+            now = time.monotonic()
+            if now - self.started > timeout:
+                self._look_inside()
+                raise TimedOut(f"L1 did not end within {timeout:g} s")
+            if now - self.last_sign > silence:
+                self._look_inside()
+                raise TimedOut(f"L1 has been silent for {silence:g} s")
+            wait = min(self.started + timeout, self.last_sign + silence) - now
+            wait = None if wait == math.inf else max(wait, 0) + 0.01
+            for key, _ in self._selector.select(wait):
+                content = os.read(key.fd, 65536)
+                if content:
+                    self.last_sign = time.monotonic()
+                else:
+                    self._selector.unregister(key.fd)
+                    os.close(key.fd)
+                key.data(content)
+        status = self._process.wait()
+        if status > 0 and not self._started_l1:
+            self.keep_log = False
+            why = self.console[-1] if self.console else f"status {status}"
+            why = re.sub(r"^emulator: (\S*qemu-system-\w+: )?", "", why)
+            raise BadUsage(f"the emulator refuses to start: {why}")
+        if status:
+            reason = f"signal {-status}" if status < 0 else f"status {status}"
+            raise WrongResult(f"the emulator ended with {reason}")
+
+    def last_lines(self) -> list[str]:
+        """The last lines of L1's console."""
+        return self.console[-LAST_LINES:]
+
+    def __exit__(self, _kind, _error, _trace) -> None:
+        if self._process and self._process.poll() is None:
+            self._process.terminate()
+            try:
+                self._process.wait(3)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+                self._process.wait()
+        for key in list(self._selector.get_map().values()):
+            os.close(key.fd)
+        self._selector.close()
+        if self._qmp:
+            self._qmp.close()
+        self._log.close()
+        if not self.keep_log:
+            self.log_path.unlink(missing_ok=True)
+
+    def _console_line(self, line: str) -> None:
+        self._started_l1 = True
+        self._log.write(line + "\n")
+        self.console.append(line)
+        if not self.broken and BROKEN.search(line):
+            self.broken = re.sub(r"^\[ *[\d.]+\] *", "", line)
+
+    def _report_line(self, line: str) -> None:
+        self._log.write(f"report: {line}\n")
+        self._on_report(line)
+
+    def _error_line(self, line: str) -> None:
+        self._log.write(f"emulator: {line}\n")
+        # TCG says of each feature of a CPU model that it cannot do it.
+        if "TCG doesn't support requested feature" not in line:
+            self.console.append(f"emulator: {line}")
+
+    def _look_inside(self) -> None:
+        """Put the state of the CPUs, and of SVM where it is known, into the log."""
+        with contextlib.suppress(OSError, ValueError, EOFError):
+            self._qmp.settimeout(5)
+            qmp = self._qmp.makefile("rw")
+            qmp.readline()
+            for command, arguments in (
+                ("qmp_capabilities", {}),
+                ("human-monitor-command", {"command-line": "info registers -a"}),
+                ("human-monitor-command", {"command-line": "info svm"}),
+            ):
+                json.dump({"execute": command, "arguments": arguments}, qmp)
+                qmp.flush()
+                while "return" not in (answer := json.loads(qmp.readline())):
+                    if "error" in answer:
+                        break
+                if isinstance(answer.get("return"), str):
+                    self._log.write(answer["return"].replace("\r", "") + "\n")
+
+
+def _lines(on_line: Callable[[str], None]) -> Callable[[bytes], None]:
+    """A sink that hands on whole lines, and at the end of the stream the rest."""
+    rest = b""
+
+    def sink(content: bytes) -> None:
+        nonlocal rest
+        *lines, rest = (rest + content).split(b"\n")
+        if not content and rest:
+            lines.append(rest)
+            rest = b""
+        for line in lines:
+            on_line(line.decode(errors="replace").rstrip("\r"))
+
+    return sink
+
+
+def _reads_stdin(command: list[str]) -> bool:
+    return any(word.startswith("stdio,") for word in command)
+
+
+_LIBC = ctypes.CDLL(None)
+
+
+def _die_with_parent() -> None:
+    """In the child: SIGKILL it when this process ends in whatever way."""
+    _LIBC.prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG

@@ -1,0 +1,205 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What a run of the halt loop found: gathered from L1's lines, printed, judged."""
+
+import textwrap
+from typing import Any
+
+from nested_boot import parse_line
+
+# SVM features as /proc/cpuinfo names them.
+SVM_FLAGS = (
+    "npt lbrv svm_lock nrip_save tsc_scale vmcb_clean flushbyasid decodeassists "
+    "pausefilter pfthreshold avic x2avic v_vmsave_vmload vgif v_spec_ctrl vnmi "
+    "svme_addr_chk sev sev_es sev_snp"
+).split()
+
+# Parameters of kvm-amd that say whether it uses a feature.
+SVM_PARAMETERS = (
+    "npt nrips lbrv vls vgif avic vnmi tsc_scaling pause_filter_count "
+    "pause_filter_thresh sev sev_es sev_snp"
+).split()
+
+OFF = ("N", "0", "", "(null)")
+
+INDENTED = "\n" + " " * 23
+
+
+class RunReport:
+    """Takes the lines of the report port one by one; see l1-init.sh for them."""
+
+    def __init__(self, exits: int, guests: int, icount: bool):
+        self.exits = exits
+        self.guests = guests
+        self.icount = icount
+        self.emulator = ""
+        self.boot_seconds: float | None = None
+        self.total_seconds: float | None = None
+        self.ended = False
+        self.kernel = ""
+        self.cpus = 0
+        self.cpu_model = ""
+        self.found: list[str] = []
+        self.parameters: dict[str, str] = {}
+        self.kvm_log: list[str] = []
+        self.load_failure = ""
+        self.program_error = ""
+        self.ticks: dict[str, str] = {}
+        self.calibration: dict[str, str] = {}
+        self.totals: dict[str, str] = {}
+        self.wrong: list[dict[str, str]] = []
+        self.progress = ""
+
+    def take(self, line: str) -> None:
+        """A line that L1 reported."""
+        word, values = parse_line(line)
+        rest = line.partition(" ")[2]
+        match word:
+            case "l1":
+                self.kernel = values.get("kernel", self.kernel)
+                self.cpus = int(values.get("cpus", self.cpus))
+                self.ended |= "end" in values
+            case "cpu-model":
+                self.cpu_model = rest
+            case "cpu-flags":
+                self.found = [flag for flag in SVM_FLAGS if flag in rest.split()]
+            case "kvm-amd":
+                self.parameters |= values
+            case "kvm-log":
+                self.kvm_log.append(rest)
+            case "load-failed":
+                self.load_failure = values.get("why", "")
+            case "progress":
+                self.progress = f"{values['exits']} of {values['of']} exits"
+            case "calibration":
+                self.calibration = values
+            case "ticks":
+                self.ticks = values
+            case "exits":
+                self.totals = values
+            case "wrong":
+                self.wrong.append(values)
+            case "error":
+                self.program_error = f"{values.get('what')}: {values.get('errno')}"
+
+    @property
+    def used(self) -> list[str]:
+        """The features that kvm-amd has switched on."""
+        return [p for p in SVM_PARAMETERS if self.parameters.get(p, "") not in OFF]
+
+    @property
+    def asked(self) -> int:
+        """Exits that had to be seen, over all guests."""
+        return self.exits * self.guests
+
+    @property
+    def seen(self) -> int:
+        """Exits that were as expected."""
+        return int(self.totals.get("right", 0))
+
+    @property
+    def rate(self) -> float | None:
+        """Exits per second, where L1's clock is the world's."""
+        seconds = float(self.totals.get("seconds", 0))
+        return self.seen / seconds if seconds and not self.icount else None
+
+    def instructions(self, ticks: str) -> int | None:
+        """Ticks as instructions: under icount, when L1's own count says so."""
+        if not self.icount or ticks not in self.ticks:
+            return None
+        if self.calibration.get("ticks") != self.calibration.get("instructions"):
+            return None
+        return int(self.ticks[ticks])
+
+    def problem(self) -> str | None:
+        """What is wrong with the run; None when all is right."""
+        if self.load_failure:
+            return f"kvm-amd did not load in L1: {self.load_failure}" + (
+                f" ({self.kvm_log[-1]})" if self.kvm_log else ""
+            )
+        if self.program_error:
+            return f"the guest program failed in L1: {self.program_error}"
+        if self.wrong:
+            first = self.wrong[0]
+            more = f" (and {len(self.wrong) - 1} more)" if self.wrong[1:] else ""
+            return (
+                f"guest {first['guest']}, {first['loop']} loop, exit "
+                f"{first['exit']}: {first['why']}, rip {first['rip']}{more}"
+            )
+        if not self.totals:
+            return "L1 ended without a result"
+        counted = self.totals["counted_right"], self.totals["counted_asked"]
+        if self.seen != self.asked or counted[0] != counted[1]:
+            return f"{self.seen} of {self.asked} exits as expected"
+        if self.icount and self.instructions("median") is None:
+            return "L1's time stamps did not count instructions"
+        return None
+
+    def verdict(self, problem: str | None) -> str:
+        """The line that says it all."""
+        if problem:
+            return f"verdict: WRONG - {problem}"
+        return (
+            f"verdict: right - {self.seen} of {self.asked} exits as expected, "
+            f"every register right on {self.totals['counted_right']} more"
+        )
+
+    def text(self) -> str:
+        """For the reader; without the verdict."""
+        rows = [
+            ("emulator", self.emulator),
+            ("L1 kernel", f"Linux {self.kernel}" if self.kernel else ""),
+            ("CPU model", f"{self.cpu_model}, {self.cpus} CPU" + "s"[: self.cpus - 1]),
+            ("SVM features found", " ".join(self.found) or "none"),
+            ("kvm-amd uses", " ".join(self.used) or "none of them"),
+        ]
+        if self.totals:
+            guests = f" in {self.guests} guests" if self.guests > 1 else ""
+            rows.append(("exits", f"{self.seen} of {self.asked} asked for{guests}"))
+        if self.rate:
+            rows.append(("exits per second", f"{self.rate:.0f}"))
+        if self.ticks:
+            keys = ("median", "p10", "p90")
+            if self.instructions("median") is not None:
+                values = [str(self.instructions(key)) for key in keys]
+                what = "instructions per exit"
+            else:
+                values = [self.ticks[key] for key in keys]
+                what = "ticks per exit"
+            rows.append((what, "{} (p10 {}, p90 {})".format(*values)))
+        for first in self.wrong:
+            registers = [f"{k}={v}" for k, v in first.items() if v.startswith("0x")]
+            text = textwrap.fill(" ".join(registers), 65)
+            rows.append((f"guest {first['guest']}", text.replace("\n", INDENTED)))
+        if self.boot_seconds is not None:
+            rows.append(
+                ("time", f"L1 up after {self.boot_seconds:.1f} s, "
+                 f"done after {self.total_seconds:.1f} s")
+            )
+        return "".join(f"{name + ':':<23}{value}\n" for name, value in rows if value)
+
+    def as_dict(self, problem: str | None) -> dict[str, Any]:
+        """For --json; numbers as numbers."""
+        ticks = {k: int(v) for k, v in self.ticks.items() if v.isdigit()}
+        return {
+            "right": problem is None,
+            "problem": problem,
+            "emulator": self.emulator,
+            "kernel": self.kernel,
+            "cpu_model": self.cpu_model,
+            "cpus": self.cpus,
+            "features_found": self.found,
+            "features_used": self.used,
+            "kvm_amd_parameters": self.parameters,
+            "kvm_log": self.kvm_log,
+            "guests": self.guests,
+            "exits_asked": self.asked,
+            "exits_right": self.seen,
+            "counted_asked": int(self.totals.get("counted_asked", 0)),
+            "counted_right": int(self.totals.get("counted_right", 0)),
+            "exits_per_second": self.rate and round(self.rate, 1),
+            "ticks": ticks,
+            "instructions_per_exit": self.instructions("median"),
+            "wrong": self.wrong,
+            "boot_seconds": self.boot_seconds and round(self.boot_seconds, 2),
+            "total_seconds": self.total_seconds and round(self.total_seconds, 2),
+        }

@@ -1,0 +1,113 @@
+#!/bin/busybox sh
+# SPDX-License-Identifier: GPL-2.0-or-later
+#
+# The first and only process of L1.  What to do comes on the kernel's command
+# line as svm.KEY=VALUE; results go to the second serial port, a line each; the
+# first one is the kernel's console.
+
+/bin/busybox --install -s
+export PATH=/bin:/sbin:/usr/bin:/usr/sbin HOME=/root
+mount -t devtmpfs dev /dev
+mount -t proc proc /proc
+mount -t sysfs sys /sys
+exec 3>/dev/ttyS1
+
+report() {
+    echo "$*" >&3
+}
+
+finish() {
+    report "l1 end=$1"
+    exec 3>&-               # waits until the last line is out
+    poweroff -f
+}
+
+read -r command_line </proc/cmdline
+for word in $command_line; do
+    case $word in
+    svm.*=*)
+        key=${word%%=*}
+        export "svm_${key#svm.}=${word#*=}"
+        ;;
+    esac
+done
+
+load() {
+    while read -r module; do
+        case $module in
+        kvm_amd.ko) parameters="npt=$svm_npt" ;;
+        *) parameters= ;;
+        esac
+        if ! why=$(insmod "/lib/modules/$module" $parameters 2>&1); then
+            report "load-failed module=${module%.ko} why=\"$why\""
+            return 1
+        fi
+    done <"/lib/modules/$1.order"
+}
+
+report "l1 kernel=$(uname -r) cpus=$(nproc)"
+while IFS=: read -r key value; do
+    case $key in
+    "model name"*) report "cpu-model${value}" ;;
+    flags*) report "cpu-flags${value}"; break ;;
+    esac
+done </proc/cpuinfo
+load kvm
+loaded=$?
+dmesg | sed 's/^\[ *[0-9.]*\] *//' | grep -iE 'kvm|svm' |
+    grep -v 'Command line\|command line\|parameters' |
+    while read -r line; do report "kvm-log $line"; done
+[ $loaded = 0 ] || finish load-failed
+if ! [ -c /dev/kvm ]; then
+    report "load-failed module=kvm_amd why=\"no /dev/kvm\""
+    finish load-failed
+fi
+
+for file in /sys/module/kvm_amd/parameters/*; do
+    read -r value <"$file" && report "kvm-amd ${file##*/}=$value"
+done 2>/dev/null
+
+share() {
+    load shell || finish load-failed
+    mount -t 9p -o trans=virtio,version=9p2000.L,msize=262144 host /mnt/host ||
+        report "share-failed"
+}
+
+# The port of virtio-serial with this name.
+port() {
+    for name in /sys/class/virtio-ports/*/name; do
+        if [ "$(cat "$name")" = "$1" ]; then
+            name=${name%/name}
+            echo "/dev/${name##*/}"
+        fi
+    done
+}
+
+case $svm_mode in
+run)
+    report "l1 ready"
+    kvm-halt-loop --exits "$svm_exits" --guests "$svm_guests" \
+        ${svm_fault:+"--${svm_fault%:*}-at" "${svm_fault#*:}"} >&3 2>&3
+    report "halt-loop status=$?"
+    ;;
+terminal)
+    share
+    export TERM="$svm_term"
+    stty rows "$svm_rows" cols "$svm_columns" </dev/ttyS0
+    cd /mnt/host
+    report "l1 ready"
+    echo "L1 is Linux $(uname -r) with /dev/kvm; the host's folder is" \
+        "/mnt/host. Leave with 'exit' (or Ctrl-A X)." >/dev/ttyS0
+    setsid -c sh -l </dev/ttyS0 >/dev/ttyS0 2>&1 3>&-
+    report "shell status=$?"
+    ;;
+commands)
+    share
+    cd /mnt/host
+    until [ -n "$(port stdin)" ] && [ -n "$(port stderr)" ]; do usleep 10000; done
+    report "l1 ready"
+    sh <"$(port stdin)" >"$(port stdout)" 2>"$(port stderr)" 3>&-
+    report "shell status=$?"
+    ;;
+esac
+finish done
