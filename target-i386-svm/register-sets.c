@@ -59,10 +59,28 @@ static uint64_t load_as_is(CPUX86State *env, uint64_t value)
     return value;
 }
 
-/* VMRUN, #VMEXIT and VMLOAD sign-extend addresses (2: 15.5.1). */
+/*
+ * VMRUN, #VMEXIT and VMLOAD sign-extend segment bases (2: 15.5.1). For the
+ * entry points of SYSCALL and SYSENTER the manual is silent; Bochs sign-extends
+ * them too, so that no register holds what WRMSR could not have put there.
+ */
 static uint64_t load_canonical(CPUX86State *env, uint64_t address)
 {
     return sextract64(address, 0, cpu_x86_virtual_addr_width(env));
+}
+
+/*
+ * SFMASK has 32 bits and SYSENTER_CS 16; what VMLOAD finds above them is
+ * dropped, as WRMSR of SYSENTER_CS does.
+ */
+static uint64_t load_low_16_bits(CPUX86State *env, uint64_t value)
+{
+    return (uint16_t)value;
+}
+
+static uint64_t load_low_32_bits(CPUX86State *env, uint64_t value)
+{
+    return (uint32_t)value;
 }
 
 /* Bit 1 reads as one; bits 3, 5, 15 and above 21 as zero (2: 3.1.6). */
