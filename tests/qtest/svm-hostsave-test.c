@@ -1,0 +1,285 @@
+/*
+ * The host's state: what VMRUN saves, what #VMEXIT brings back.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+
+#include "qemu/osdep.h"
+#include "target/i386/svm.h"
+#include "svm-machine.h"
+
+#define FAULT_GP                13
+
+/* VM_HSAVE_PA as it is after reset. */
+static void host_save_page_not_set(SVMMachine *machine, const SVMCase *test)
+{
+    g_autofree uint8_t *before = NULL;
+
+    svm_step(machine, STEP_write_msr, MSR_VM_HSAVE_PA, 0);
+    svm_prepare_guest(machine, GUEST_vmmcall);
+    before = svm_copy_page(machine, 0);
+    svm_step(machine, STEP_vmrun, VMCB, 0);
+    svm_expect_fault(machine, test, FAULT_GP, 0);
+    svm_expect_that(test, !memcmp(before, svm_ram(machine, 0), PAGE),
+                    "memory at 0 was written");
+}
+
+static void refused_host_save_page(SVMMachine *machine, const SVMCase *test)
+{
+    static const uint64_t addresses[] = {
+        HOST_SAVE + 8, HOST_SAVE + 0x800, 1ULL << 40, 1ULL << 63
+    };
+    unsigned i;
+
+    for (i = 0; i < ARRAY_SIZE(addresses); i++) {
+        svm_step(machine, STEP_write_msr, MSR_VM_HSAVE_PA, addresses[i]);
+        svm_expect_fault(machine, test, FAULT_GP, 0);
+    }
+    svm_expect(test, "VM_HSAVE_PA",
+               svm_step(machine, STEP_read_msr, MSR_VM_HSAVE_PA, 0),
+               HOST_SAVE);
+}
+
+/* The guest can write the MSR if nobody intercepts that. */
+static void host_save_page_changed_by_guest(SVMMachine *machine,
+                                            const SVMCase *test)
+{
+    memset(svm_ram(machine, OTHER_HOST_SAVE), 0, PAGE);
+    svm_prepare_guest(machine, GUEST_write_msr);
+    svm_set_mailbox(machine, MAILBOX_GUEST_RCX, MSR_VM_HSAVE_PA);
+    svm_set(machine, VMCB, "rax", OTHER_HOST_SAVE);
+    svm_run(machine);
+    svm_expect_exit(machine, test, SVM_EXIT_VMMCALL);
+    svm_expect(test, "host CR3", svm_step(machine, STEP_read_cr3, 0, 0),
+               HOST_PML4);
+}
+
+/* What is there at #VMEXIT is what the host gets. */
+static void host_save_page_is_memory(SVMMachine *machine, const SVMCase *test)
+{
+    const uint64_t other = 0x80010013;
+
+    svm_prepare_guest(machine, GUEST_write_memory);
+    svm_set_mailbox(machine, MAILBOX_GUEST_RBX,
+                    HOST_SAVE + svm_field("cr0")->offset);
+    svm_set_mailbox(machine, MAILBOX_GUEST_RCX, other);
+    svm_run(machine);
+    svm_expect_exit(machine, test, SVM_EXIT_VMMCALL);
+    svm_expect(test, "host CR0", svm_step(machine, STEP_read_cr0, 0, 0),
+               other);
+}
+
+/* Debug registers are not the host's afterwards. */
+static void debug_registers(SVMMachine *machine, const SVMCase *test)
+{
+    svm_step(machine, STEP_write_dr7, 0, 0x701);
+    svm_step(machine, STEP_write_dr6, 0, 0xffff0ff0);
+    svm_prepare_guest(machine, GUEST_write_drs);
+    svm_set_mailbox(machine, MAILBOX_GUEST_RBX, 0xffff4ff1);
+    svm_set_mailbox(machine, MAILBOX_GUEST_RCX, 0x400);
+    svm_run(machine);
+    svm_expect_exit(machine, test, SVM_EXIT_VMMCALL);
+    svm_expect(test, "DR7 after #VMEXIT",
+               svm_step(machine, STEP_read_dr7, 0, 0), 0x400);
+    svm_expect(test, "DR6 after #VMEXIT, the guest's",
+               svm_step(machine, STEP_read_dr6, 0, 0), 0xffff4ff1);
+}
+
+/* Everything else is, whatever the guest had. */
+static void registers_come_back(SVMMachine *machine, const SVMCase *test)
+{
+    static const struct {
+        SVMStep step;
+        const char *name;
+    } registers[] = {
+        { STEP_read_cr0, "CR0" },
+        { STEP_read_cr3, "CR3" },
+        { STEP_read_cr4, "CR4" },
+        { STEP_read_rflags, "RFLAGS" },
+        { STEP_read_gdtr, "GDTR base" },
+        { STEP_read_idtr, "IDTR base" },
+    };
+    uint64_t before[ARRAY_SIZE(registers)];
+    uint64_t efer = svm_step(machine, STEP_read_msr, MSR_EFER, 0);
+    unsigned i;
+
+    for (i = 0; i < ARRAY_SIZE(registers); i++) {
+        before[i] = svm_step(machine, registers[i].step, 0, 0);
+    }
+    svm_prepare_guest_32(machine, GUEST_vmmcall);
+    svm_set(machine, VMCB, "cr0", 0x60000011);
+    svm_set(machine, VMCB, "cr4", 0x10);
+    svm_set(machine, VMCB, "rflags", 0x8d7);
+    svm_set(machine, VMCB, "gdtr.base", 0x1234);
+    svm_set(machine, VMCB, "idtr.base", 0x5678);
+    svm_set(machine, VMCB, "ds.attributes", 0);
+    svm_set(machine, VMCB, "es.base", 0x1000);
+    svm_run(machine);
+    svm_expect_exit(machine, test, SVM_EXIT_VMMCALL);
+    for (i = 0; i < ARRAY_SIZE(registers); i++) {
+        svm_expect(test, registers[i].name,
+                   svm_step(machine, registers[i].step, 0, 0), before[i]);
+    }
+    svm_expect(test, "EFER", svm_step(machine, STEP_read_msr, MSR_EFER, 0),
+               efer);
+}
+
+static void cr2_is_the_guests(SVMMachine *machine, const SVMCase *test)
+{
+    svm_step(machine, STEP_write_cr2, 0, 0x1111);
+    svm_prepare_guest(machine, GUEST_vmmcall);
+    svm_set(machine, VMCB, "cr2", 0x2222);
+    svm_run(machine);
+    svm_expect(test, "CR2 after #VMEXIT",
+               svm_step(machine, STEP_read_cr2, 0, 0), 0x2222);
+    svm_expect(test, "CR2 that #VMEXIT stores",
+               svm_get(machine, VMCB, "cr2"), 0x2222);
+}
+
+/* PAT: the guest's own with nested paging, the host's without. */
+static void guest_reads_its_pat(SVMMachine *machine, const SVMCase *test)
+{
+    const uint64_t pat = 0x0606060606060604;
+
+    svm_prepare_guest(machine, GUEST_read_msr);
+    svm_set_nested_paging(machine, GUEST_DATA, GUEST_DATA);
+    svm_set(machine, VMCB, "g_pat", pat);
+    svm_set_mailbox(machine, MAILBOX_GUEST_RCX, MSR_PAT);
+    svm_run(machine);
+    svm_expect_exit(machine, test, SVM_EXIT_VMMCALL);
+    svm_expect(test, "PAT that the guest reads",
+               svm_mailbox(machine, MAILBOX_GUEST_RDX) << 32 |
+               (uint32_t)svm_get(machine, VMCB, "rax"), pat);
+    svm_expect(test, "host PAT",
+               svm_step(machine, STEP_read_msr, MSR_PAT, 0), PAT_HOST);
+}
+
+static void guest_writes_its_pat(SVMMachine *machine, const SVMCase *test)
+{
+    svm_prepare_guest(machine, GUEST_write_msr);
+    svm_set_nested_paging(machine, GUEST_DATA, GUEST_DATA);
+    svm_set_mailbox(machine, MAILBOX_GUEST_RCX, MSR_PAT);
+    svm_set_mailbox(machine, MAILBOX_GUEST_RDX, 0x06060606);
+    svm_set(machine, VMCB, "rax", 0x06060600);
+    svm_run(machine);
+    svm_expect_exit(machine, test, SVM_EXIT_VMMCALL);
+    svm_expect(test, "G_PAT that #VMEXIT stores",
+               svm_get(machine, VMCB, "g_pat"), 0x0606060606060600);
+    svm_expect(test, "host PAT",
+               svm_step(machine, STEP_read_msr, MSR_PAT, 0), PAT_HOST);
+}
+
+static void pat_is_shared_without_nested_paging(SVMMachine *machine,
+                                                const SVMCase *test)
+{
+    svm_prepare_guest(machine, GUEST_write_msr);
+    svm_set(machine, VMCB, "g_pat", 0x1111111111111111);
+    svm_set_mailbox(machine, MAILBOX_GUEST_RCX, MSR_PAT);
+    svm_set_mailbox(machine, MAILBOX_GUEST_RDX, 0x06060606);
+    svm_set(machine, VMCB, "rax", 0x06060600);
+    svm_run(machine);
+    svm_expect_exit(machine, test, SVM_EXIT_VMMCALL);
+    svm_expect(test, "G_PAT, not touched", svm_get(machine, VMCB, "g_pat"),
+               0x1111111111111111);
+    svm_expect(test, "PAT of both",
+               svm_step(machine, STEP_read_msr, MSR_PAT, 0),
+               0x0606060606060600);
+}
+
+/* A host of 32 bits that keeps set V in the host save page, as KVM does. */
+static void host_of_32_bits(SVMMachine *machine, const SVMCase *test)
+{
+    uint64_t cr0 = svm_step(machine, STEP_read_cr0, 0, 0);
+    unsigned round;
+
+    for (round = 0; round < 100 && !g_test_failed(); round++) {
+        g_autofree uint8_t *before = NULL;
+
+        svm_step(machine, STEP_write_msr, MSR_FS_BASE, 0x1000 + round);
+        svm_step(machine, STEP_vmsave, HOST_SAVE, 0);
+        svm_prepare_guest_32(machine, GUEST_vmmcall);
+        svm_fill_vmload_set(machine, VMCB);
+        svm_step(machine, STEP_vmload, VMCB, 0);
+        svm_run(machine);
+        svm_step(machine, STEP_vmsave, VMCB, 0);
+        svm_step(machine, STEP_vmload, HOST_SAVE, 0);
+        svm_expect_exit(machine, test, SVM_EXIT_VMMCALL);
+        svm_expect(test, "FS base of the host",
+                   svm_step(machine, STEP_read_msr, MSR_FS_BASE, 0),
+                   0x1000 + round);
+        svm_expect(test, "TR of the host",
+                   svm_step(machine, STEP_read_tr, 0, 0),
+                   SELECTOR_TASK_STATE);
+        svm_expect(test, "CR0 of the host",
+                   svm_step(machine, STEP_read_cr0, 0, 0), cr0);
+    }
+}
+
+static const SVMCase cases[] = {
+    {
+        .path = "hostsave/page-not-set",
+        .rule = "2: 15.30.4, VMRUN (row 10)",
+        .run = host_save_page_not_set,
+        .fails_on_pristine = true,
+    }, {
+        .path = "hostsave/refused-page",
+        .rule = "2: 15.30.4",
+        .run = refused_host_save_page,
+    }, {
+        .path = "hostsave/page-changed-by-guest",
+        .rule = "2: 15.30.4 (row 11)",
+        .run = host_save_page_changed_by_guest,
+        .fails_on_pristine = true,
+    }, {
+        .path = "hostsave/page-is-memory",
+        .rule = "2: 15.5.1, 15.6",
+        .run = host_save_page_is_memory,
+    }, {
+        .path = "hostsave/debug-registers",
+        .rule = "2: 15.6 (row 7)",
+        .run = debug_registers,
+        .fails_on_pristine = true,
+    }, {
+        .path = "hostsave/registers-come-back",
+        .rule = "2: 15.6",
+        .run = registers_come_back,
+    }, {
+        .path = "hostsave/cr2-is-the-guests",
+        .rule = "2: 15.6",
+        .run = cr2_is_the_guests,
+    }, {
+        .path = "hostsave/guest-reads-its-pat",
+        .rule = "2: 15.25.4 (row 12)",
+        .run = guest_reads_its_pat,
+        .fails_on_pristine = true,
+    }, {
+        .path = "hostsave/guest-writes-its-pat",
+        .rule = "2: 15.25.4 (row 12)",
+        .run = guest_writes_its_pat,
+        .fails_on_pristine = true,
+    }, {
+        .path = "hostsave/pat-is-shared-without-nested-paging",
+        .rule = "2: 15.25.4 (row 12)",
+        .run = pat_is_shared_without_nested_paging,
+    }, {
+        .path = "hostsave/host-of-32-bits/pae",
+        .rule = "2: 15.5.1, 15.6",
+        .run = host_of_32_bits,
+        .host_mode = HOST_PAE,
+    }, {
+        .path = "hostsave/host-of-32-bits/legacy-paging",
+        .rule = "2: 15.5.1, 15.6",
+        .run = host_of_32_bits,
+        .host_mode = HOST_LEGACY_PAGING,
+    }, {
+        .path = "hostsave/host-of-32-bits/no-paging",
+        .rule = "2: 15.5.1, 15.6",
+        .run = host_of_32_bits,
+        .host_mode = HOST_NO_PAGING,
+    },
+};
+
+int main(int argc, char **argv)
+{
+    return svm_test_main(argc, argv, cases, ARRAY_SIZE(cases));
+}

@@ -1,0 +1,321 @@
+/*
+ * What is a #VMEXIT and what is not, and the guest state that it stores.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+
+#include "qemu/osdep.h"
+#include "qemu/bswap.h"
+#include "target/i386/svm.h"
+#include "svm-machine.h"
+
+#define FAULT_UD                6
+#define FAULT_GP                13
+
+/* MOV to CR3 or CR4 of what they cannot hold. */
+typedef struct ReservedBits {
+    SVMStep step;
+    uint64_t value;
+    bool after_vmrun;
+} ReservedBits;
+
+static void reserved_bits_in_host(SVMMachine *machine, const SVMCase *test)
+{
+    const ReservedBits *bits = test->data;
+    g_autofree uint8_t *vmcb = NULL;
+    g_autofree uint8_t *page_0 = NULL;
+    uint64_t returns = 0;
+
+    svm_prepare_guest(machine, GUEST_vmmcall);
+    if (bits->after_vmrun) {
+        svm_run(machine);
+        returns = 1;
+    }
+    vmcb = svm_copy_page(machine, VMCB);
+    page_0 = svm_copy_page(machine, 0);
+    svm_step(machine, bits->step, 0, bits->value);
+    svm_expect_fault(machine, test, FAULT_GP, 0);
+    svm_expect(test, "times that VMRUN ended",
+               svm_mailbox(machine, MAILBOX_VMRUN_RETURNS), returns);
+    svm_expect_that(test, !memcmp(vmcb, svm_ram(machine, VMCB), PAGE),
+                    "the VMCB was written");
+    svm_expect_that(test, !memcmp(page_0, svm_ram(machine, 0), PAGE),
+                    "memory at 0 was written");
+}
+
+static void reserved_bits_in_guest(SVMMachine *machine, const SVMCase *test)
+{
+    svm_prepare_guest(machine, GUEST_reserved_cr4);
+    svm_set_mailbox(machine, MAILBOX_GUEST_RBX, 0x8620);
+    svm_run(machine);
+    svm_expect_exit(machine, test, SVM_EXIT_VMMCALL);
+    svm_expect(test, "vector that the guest saw",
+               svm_mailbox(machine, MAILBOX_GUEST_RBX), FAULT_GP);
+}
+
+/*
+ * A guest in user mode takes an exception, which needs a stack from its TSS.
+ * TR is what VMLOAD made of it.
+ */
+typedef struct TaskRegister {
+    bool is_32_bit;
+    uint16_t attributes;
+    uint32_t limit;
+} TaskRegister;
+
+#define TASK_STATE              GUEST_DATA
+#define INTERRUPT_TABLE         (GUEST_DATA + 0x800)
+#define EXCEPTION_STACK         (GUEST_STACK_TOP - 0x100)
+
+/* With a table in which the exception's handler is a program of its own. */
+static void prepare_user_32(SVMMachine *machine)
+{
+    uint64_t handler = svm_guest_address(machine, GUEST_vmmcall);
+    uint8_t *gate = svm_ram(machine, INTERRUPT_TABLE + 8 * FAULT_UD);
+
+    svm_prepare_guest_32(machine, GUEST_undefined);
+    stw_le_p(gate, handler);
+    stw_le_p(gate + 2, SELECTOR_CODE_32);
+    stw_le_p(gate + 4, 0x8e00);
+    stw_le_p(gate + 6, handler >> 16);
+    stl_le_p(svm_ram(machine, TASK_STATE + 4), EXCEPTION_STACK);
+    stl_le_p(svm_ram(machine, TASK_STATE + 8), SELECTOR_DATA);
+    svm_set(machine, VMCB, "idtr.base", INTERRUPT_TABLE);
+    svm_set(machine, VMCB, "cs.attributes", 0xcfb);
+    svm_set(machine, VMCB, "cs.selector", SELECTOR_CODE_32 | 3);
+}
+
+static void prepare_user_64(SVMMachine *machine)
+{
+    svm_prepare_guest(machine, GUEST_undefined);
+    stq_le_p(svm_ram(machine, TASK_STATE + 4), EXCEPTION_STACK);
+    svm_set(machine, VMCB, "cs.attributes", 0xafb);
+    svm_set(machine, VMCB, "cs.selector", SELECTOR_CODE_64 | 3);
+}
+
+static void load_task_register(SVMMachine *machine, const TaskRegister *tr)
+{
+    svm_step(machine, STEP_vmsave, VMCB, 0);
+    svm_set(machine, VMCB, "tr.base", TASK_STATE);
+    svm_set(machine, VMCB, "tr.limit", tr->limit);
+    svm_set(machine, VMCB, "tr.attributes", tr->attributes);
+    svm_step(machine, STEP_vmload, VMCB, 0);
+}
+
+static void make_user(SVMMachine *machine)
+{
+    svm_set(machine, VMCB, "ss.attributes", 0xcf3);
+    svm_set(machine, VMCB, "ss.selector", SELECTOR_DATA | 3);
+    svm_set(machine, VMCB, "cpl", 3);
+}
+
+static void stack_from_task_state(SVMMachine *machine, const SVMCase *test)
+{
+    const TaskRegister *tr = test->data;
+    uint64_t exit_code;
+
+    if (tr->is_32_bit) {
+        prepare_user_32(machine);
+    } else {
+        prepare_user_64(machine);
+    }
+    make_user(machine);
+    svm_intercept(machine, SVM_EXIT_SHUTDOWN);
+    load_task_register(machine, tr);
+    svm_run(machine);
+    if (svm_is_lost(machine)) {
+        return;
+    }
+    exit_code = svm_get(machine, VMCB, "exit_code");
+    if ((tr->attributes | 2) == 0x8b && tr->limit >= 0x67) {
+        svm_expect(test, "EXITCODE", exit_code, SVM_EXIT_VMMCALL);
+        svm_expect(test, "the guest's page of the stack",
+                   svm_get(machine, VMCB, "rsp") & -PAGE,
+                   EXCEPTION_STACK & -PAGE);
+        svm_expect(test, "CPL", svm_get(machine, VMCB, "cpl"), 0);
+    } else {
+        /* Either uses base and limit as they are, or gives up. */
+        svm_expect_that(test, exit_code == SVM_EXIT_VMMCALL ||
+                        exit_code == SVM_EXIT_SHUTDOWN, "EXITCODE is 0x%"
+                        PRIx64 ", has to be 0x%x or 0x%x", exit_code,
+                        SVM_EXIT_VMMCALL, SVM_EXIT_SHUTDOWN);
+    }
+}
+
+/* The TSS says which ports a user may use: all of them. */
+static void ports_from_task_state(SVMMachine *machine, const SVMCase *test)
+{
+    svm_prepare_guest(machine, GUEST_write_memory_read_port);
+    svm_set_mailbox(machine, MAILBOX_GUEST_RBX, SCRATCH);
+    svm_set(machine, VMCB, "cs.attributes", 0xafb);
+    svm_set(machine, VMCB, "cs.selector", SELECTOR_CODE_64 | 3);
+    make_user(machine);
+    svm_intercept(machine, SVM_EXIT_EXCP_BASE + FAULT_GP);
+    stw_le_p(svm_ram(machine, TASK_STATE + 0x66), 0x68);
+    load_task_register(machine, test->data);
+    svm_run(machine);
+    svm_expect_exit(machine, test, SVM_EXIT_VMMCALL);
+}
+
+/* CPL is its own field: here it is not SS.DPL. */
+static void cpl_is_a_field(SVMMachine *machine, const SVMCase *test)
+{
+    svm_prepare_guest(machine, GUEST_read_cr0);
+    svm_set(machine, VMCB, "cs.attributes", 0xafb);
+    svm_set(machine, VMCB, "cs.selector", SELECTOR_CODE_64 | 3);
+    svm_set(machine, VMCB, "cpl", 3);
+    svm_intercept(machine, SVM_EXIT_EXCP_BASE + FAULT_GP);
+    svm_run(machine);
+    svm_expect_exit(machine, test, SVM_EXIT_EXCP_BASE + FAULT_GP);
+    svm_expect(test, "CPL that #VMEXIT stores", svm_get(machine, VMCB, "cpl"),
+               3);
+}
+
+static void cpl_of_real_mode(SVMMachine *machine, const SVMCase *test)
+{
+    svm_prepare_guest_32(machine, GUEST_vmmcall);
+    svm_set(machine, VMCB, "cr0", 0x10);
+    svm_set(machine, VMCB, "cpl", 3);
+    svm_run(machine);
+    svm_expect_exit(machine, test, SVM_EXIT_VMMCALL);
+    svm_expect(test, "CPL that #VMEXIT stores", svm_get(machine, VMCB, "cpl"),
+               0);
+}
+
+/* EFER.LMA follows from LME and CR0.PG, whatever the VMCB says. */
+static void long_mode_is_computed(SVMMachine *machine, const SVMCase *test)
+{
+    svm_prepare_guest(machine, GUEST_read_cr0);
+    svm_set(machine, VMCB, "efer", EFER_HOST & ~0x400);
+    svm_run(machine);
+    svm_expect_exit(machine, test, SVM_EXIT_VMMCALL);
+    svm_expect(test, "CR0 that the guest reads",
+               svm_mailbox(machine, MAILBOX_GUEST_RBX), CR0_HOST);
+    svm_expect(test, "EFER that #VMEXIT stores",
+               svm_get(machine, VMCB, "efer"), EFER_HOST);
+}
+
+/* Bits that no guest can see another way. */
+static void fixed_bits_of_debug_registers(SVMMachine *machine,
+                                          const SVMCase *test)
+{
+    svm_prepare_guest(machine, GUEST_read_drs);
+    svm_set(machine, VMCB, "dr6", 0);
+    svm_set(machine, VMCB, "dr7", 0);
+    svm_run(machine);
+    svm_expect_exit(machine, test, SVM_EXIT_VMMCALL);
+    svm_expect(test, "DR6 that the guest reads",
+               svm_mailbox(machine, MAILBOX_GUEST_RBX), 0xffff0ff0);
+    svm_expect(test, "DR7 that the guest reads",
+               svm_mailbox(machine, MAILBOX_GUEST_RCX), 0x400);
+    svm_expect(test, "DR6 that #VMEXIT stores", svm_get(machine, VMCB, "dr6"),
+               0xffff0ff0);
+}
+
+static void reserved_bits_of_rflags(SVMMachine *machine, const SVMCase *test)
+{
+    svm_prepare_guest(machine, GUEST_read_flags);
+    svm_set(machine, VMCB, "rflags", 0xffffffff8000802a);
+    svm_run(machine);
+    svm_expect_exit(machine, test, SVM_EXIT_VMMCALL);
+    svm_expect(test, "RFLAGS that the guest reads",
+               svm_mailbox(machine, MAILBOX_GUEST_RBX), 2);
+    svm_expect(test, "RFLAGS that #VMEXIT stores",
+               svm_get(machine, VMCB, "rflags"), 2);
+}
+
+/* An intercepted #GP has no EXITINFO2. */
+static void general_protection_has_no_address(SVMMachine *machine,
+                                              const SVMCase *test)
+{
+    svm_prepare_guest(machine, GUEST_read_memory);
+    svm_set_mailbox(machine, MAILBOX_GUEST_RBX, 0x1234567812345678);
+    svm_set(machine, VMCB, "cr2", 0x4444);
+    svm_intercept(machine, SVM_EXIT_EXCP_BASE + FAULT_GP);
+    svm_run(machine);
+    svm_expect_exit(machine, test, SVM_EXIT_EXCP_BASE + FAULT_GP);
+    svm_expect(test, "EXITINFO1, the error code",
+               svm_get(machine, VMCB, "exit_info_1"), 0);
+    svm_expect(test, "EXITINFO2", svm_get(machine, VMCB, "exit_info_2"), 0);
+}
+
+#define RESERVED_BITS(path_, step, value, after_vmrun) \
+    { .path = "vmexit/reserved-bits-in-host/" path_, \
+      .rule = "2: 3.1.2, 3.1.3 (row 3)", .run = reserved_bits_in_host, \
+      .fails_on_pristine = true, \
+      .data = &(const ReservedBits) { step, value, after_vmrun } }
+#define TASK_REGISTER(path_, is_32_bit, attributes, limit, fails) \
+    { .path = "vmexit/stack-from-task-state/" path_, \
+      .rule = "3: VMLOAD (row 15)", .run = stack_from_task_state, \
+      .fails_on_pristine = fails, \
+      .data = &(const TaskRegister) { is_32_bit, attributes, limit } }
+
+static const SVMCase cases[] = {
+    RESERVED_BITS("cr4", STEP_write_cr4, 0x8620, true),
+    RESERVED_BITS("cr3", STEP_write_cr3, HOST_PML4 | 1ULL << 52, true),
+    RESERVED_BITS("cr4-before-vmrun", STEP_write_cr4, 0x8620, false),
+    RESERVED_BITS("cr3-before-vmrun", STEP_write_cr3,
+                  HOST_PML4 | 1ULL << 52, false),
+    {
+        .path = "vmexit/reserved-bits-in-guest",
+        .rule = "2: 3.1.3 (row 3)",
+        .run = reserved_bits_in_guest,
+        .fails_on_pristine = true,
+    },
+    TASK_REGISTER("busy", false, 0x8b, 0x67, false),
+    TASK_REGISTER("available", false, 0x89, 0x67, false),
+    TASK_REGISTER("null", false, 0, 0x67, true),
+    TASK_REGISTER("ldt", false, 0x82, 0x67, false),
+    TASK_REGISTER("limit-0", false, 0x8b, 0, false),
+    TASK_REGISTER("available-32-bit", true, 0x89, 0x67, false),
+    TASK_REGISTER("busy-32-bit", true, 0x8b, 0x67, true),
+    TASK_REGISTER("null-32-bit", true, 0, 0x67, true),
+    TASK_REGISTER("ldt-32-bit", true, 0x82, 0x67, true),
+    TASK_REGISTER("limit-0-32-bit", true, 0x89, 0, false),
+    {
+        .path = "vmexit/ports-from-task-state/available",
+        .rule = "2: 12.2.4; 3: VMLOAD (row 15)",
+        .run = ports_from_task_state,
+        .data = &(const TaskRegister) { false, 0x89, 0xff },
+    }, {
+        .path = "vmexit/ports-from-task-state/busy",
+        .rule = "2: 12.2.4; 3: VMLOAD (row 15)",
+        .run = ports_from_task_state,
+        .fails_on_pristine = true,
+        .data = &(const TaskRegister) { false, 0x8b, 0xff },
+    }, {
+        .path = "vmexit/cpl-is-a-field",
+        .rule = "2: 15.5.1 (row 37)",
+        .run = cpl_is_a_field,
+        .fails_on_pristine = true,
+    }, {
+        .path = "vmexit/cpl-of-real-mode",
+        .rule = "2: 15.5.1 (row 37)",
+        .run = cpl_of_real_mode,
+    }, {
+        .path = "vmexit/long-mode-is-computed",
+        .rule = "2: 14.6.1, 15.5.1 (row 38)",
+        .run = long_mode_is_computed,
+        .fails_on_pristine = true,
+    }, {
+        .path = "vmexit/fixed-bits-of-debug-registers",
+        .rule = "2: 15.5.1 (row 40)",
+        .run = fixed_bits_of_debug_registers,
+        .fails_on_pristine = true,
+    }, {
+        .path = "vmexit/reserved-bits-of-rflags",
+        .rule = "2: 15.5.1 (row 40)",
+        .run = reserved_bits_of_rflags,
+        .fails_on_pristine = true,
+    }, {
+        .path = "vmexit/general-protection-has-no-address",
+        .rule = "2: 15.12.13 (row 41)",
+        .run = general_protection_has_no_address,
+        .fails_on_pristine = true,
+    },
+};
+
+int main(int argc, char **argv)
+{
+    return svm_test_main(argc, argv, cases, ARRAY_SIZE(cases));
+}
