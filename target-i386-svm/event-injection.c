@@ -9,7 +9,7 @@
 #include "cpu.h"
 #include "tcg/helper-tcg.h"
 #include "world-switch.h"
-#include "svm-exit.h"
+#include "svm-callouts.h"
 
 static uint32_t event_type(int intno, bool is_int, bool is_hw)
 {

@@ -12,7 +12,7 @@
 #include "exec/helper-proto.h"
 #include "tcg/helper-tcg.h"
 #include "world-switch.h"
-#include "svm-exit.h"
+#include "svm-callouts.h"
 
 /**
  * helper_stgi: the STGI instruction

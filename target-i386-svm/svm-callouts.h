@@ -1,16 +1,18 @@
 /*
- * What the exception and interrupt code of target/i386/tcg calls where it
- * meets a guest.
+ * What QEMU's own code of target/i386/tcg calls: where exceptions and
+ * interrupts meet a guest, and where it would break a rule that SVM relies on.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
 
-#ifndef TARGET_I386_SVM_EXIT_H
-#define TARGET_I386_SVM_EXIT_H
+#ifndef TARGET_I386_SVM_CALLOUTS_H
+#define TARGET_I386_SVM_CALLOUTS_H
 
 /* Each is described where it is defined. */
 void svm_set_exit_info_2(CPUX86State *env, uint64_t exit_info_2);
 void svm_event_delivered(CPUX86State *env);
 uint8_t svm_virtual_interrupt_vector(const CPUX86State *env);
+void x86_check_msr_is_canonical(CPUX86State *env, uint64_t value,
+                                uintptr_t retaddr);
 
 #endif

@@ -10,7 +10,7 @@
 #include "tcg/helper-tcg.h"
 #include "system/runstate.h"
 #include "world-switch.h"
-#include "svm-exit.h"
+#include "svm-callouts.h"
 #include "trace.h"
 
 /**
@@ -75,6 +75,9 @@ static void store_exit_information(CPUX86State *env, const VMCBPage *vmcb)
 
 static void clear_guest_controls(CPUX86State *env)
 {
+    if (svm_nested_paging(env)) {
+        env->pat = env->svm.host_pat;
+    }
     env->hflags &= ~(HF_GUEST_MASK | HF_INHIBIT_IRQ_MASK);
     env->hflags2 &= ~(HF2_HIF_MASK | HF2_VINTR_MASK | HF2_NPT_MASK |
                       HF2_VGIF_MASK);
@@ -107,7 +110,6 @@ static void load_host(CPUX86State *env, const SVMRegisters *host)
 {
     svm_load_common_state(env, host);
     env->hflags &= ~HF_CPL_MASK;
-    env->pat = env->svm.host_pat;
     /* DR6 keeps the guest's value; all breakpoints are off. */
     cpu_x86_update_dr7(env, DR7_FIXED_1);
 }
