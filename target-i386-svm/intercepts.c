@@ -13,6 +13,28 @@
 /* Where a range of MSRs starts in the permission map (2: 15.11). */
 #define MSRPM_MSRS_PER_RANGE    0x2000
 
+void svm_load_intercepts(CPUX86State *env)
+{
+    const SVMControls *controls = &env->svm.controls;
+
+    env->intercept_cr_read = controls->intercept_cr_read;
+    env->intercept_cr_write = controls->intercept_cr_write;
+    env->intercept_dr_read = controls->intercept_dr_read;
+    env->intercept_dr_write = controls->intercept_dr_write;
+    env->intercept_exceptions = controls->intercept_exceptions;
+    env->intercept = controls->intercept;
+}
+
+void svm_clear_intercepts(CPUX86State *env)
+{
+    env->intercept_cr_read = 0;
+    env->intercept_cr_write = 0;
+    env->intercept_dr_read = 0;
+    env->intercept_dr_write = 0;
+    env->intercept_exceptions = 0;
+    env->intercept = 0;
+}
+
 /**
  * cpu_svm_has_intercept: is the intercept of @type set?
  * @type: its exit code (2: appendix C)

@@ -18,7 +18,8 @@ static bool guest_is_running(void *opaque)
 {
     X86CPU *cpu = opaque;
 
-    return tcg_enabled() && (cpu->env.hflags & HF_GUEST_MASK);
+    return tcg_enabled() && ((cpu->env.hflags & HF_GUEST_MASK) ||
+                             cpu->env.svm.waits_for_rsm);
 }
 
 static int pre_load(void *opaque)
@@ -44,6 +45,10 @@ const VMStateDescription vmstate_svm_world_switch = {
         VMSTATE_UINT32(env.svm.delivering.error_code, X86CPU),
         VMSTATE_UINT64(env.svm.host_save_pa, X86CPU),
         VMSTATE_UINT64(env.svm.host_pat, X86CPU),
+        VMSTATE_BOOL(env.svm.waits_for_rsm, X86CPU),
+        VMSTATE_UINT32(env.svm.waiting_hflags2, X86CPU),
+        VMSTATE_UINT32(env.svm.waiting_int_ctl, X86CPU),
+        VMSTATE_UINT32(env.svm.waiting_cpl, X86CPU),
         VMSTATE_END_OF_LIST()
     }
 };

@@ -12,6 +12,8 @@
 void svm_set_exit_info_2(CPUX86State *env, uint64_t exit_info_2);
 void svm_event_delivered(CPUX86State *env);
 uint8_t svm_virtual_interrupt_vector(const CPUX86State *env);
+void svm_enter_smm(CPUX86State *env);
+void svm_leave_smm(CPUX86State *env);
 void x86_check_msr_is_canonical(CPUX86State *env, uint64_t value,
                                 uintptr_t retaddr);
 

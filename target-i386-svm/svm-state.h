@@ -41,6 +41,12 @@ typedef struct SVMState {
 
     /* Set from the load of guest state to #VMEXIT's store of it. */
     bool guest_loaded;
+
+    /* A guest that an SMI interrupted, until RSM (2: 15.22). */
+    bool waits_for_rsm;
+    uint32_t waiting_hflags2;
+    uint32_t waiting_int_ctl;
+    uint32_t waiting_cpl;
 } SVMState;
 
 #endif

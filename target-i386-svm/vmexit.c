@@ -81,12 +81,7 @@ static void clear_guest_controls(CPUX86State *env)
     env->hflags &= ~(HF_GUEST_MASK | HF_INHIBIT_IRQ_MASK);
     env->hflags2 &= ~(HF2_HIF_MASK | HF2_VINTR_MASK | HF2_NPT_MASK |
                       HF2_VGIF_MASK);
-    env->intercept_cr_read = 0;
-    env->intercept_cr_write = 0;
-    env->intercept_dr_read = 0;
-    env->intercept_dr_write = 0;
-    env->intercept_exceptions = 0;
-    env->intercept = 0;
+    svm_clear_intercepts(env);
     env->int_ctl = 0;
     env->tsc_offset = 0;
     svm_set_virtual_interrupt_pending(env, false);

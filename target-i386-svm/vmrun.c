@@ -66,17 +66,11 @@ static void read_vmcb(CPUX86State *env, SVMRegisters *guest)
     vmcb_page_close(&page);
 }
 
-/* QEMU's own code looks for these in CPUX86State. */
 static void load_controls(CPUX86State *env)
 {
     const SVMControls *controls = &env->svm.controls;
 
-    env->intercept_cr_read = controls->intercept_cr_read;
-    env->intercept_cr_write = controls->intercept_cr_write;
-    env->intercept_dr_read = controls->intercept_dr_read;
-    env->intercept_dr_write = controls->intercept_dr_write;
-    env->intercept_exceptions = controls->intercept_exceptions;
-    env->intercept = controls->intercept;
+    svm_load_intercepts(env);
     env->tsc_offset = controls->tsc_offset;
     env->int_ctl = controls->int_ctl;
 

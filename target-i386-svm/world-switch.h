@@ -34,6 +34,13 @@ const char *svm_vmrun_failed_check(CPUX86State *env,
                                    uint64_t *value);
 
 /**
+ * svm_load_intercepts, svm_clear_intercepts: QEMU's own code looks for the
+ * intercepts in CPUX86State; they come from env->svm.controls
+ */
+void svm_load_intercepts(CPUX86State *env);
+void svm_clear_intercepts(CPUX86State *env);
+
+/**
  * svm_inject_event: take the event in EVENTINJ (2: 15.20)
  *
  * May not return: the main loop takes the guest to its handler then.

@@ -47,6 +47,12 @@ guest_write_memory:
         mov     %rcx, (%rbx)
         exit_for_ever
 
+guest_write_32_bits_jump:
+        mov     %ecx, (%rbx)
+        jmp     1f
+1:
+        exit_for_ever
+
 guest_write_memory_read_msr:
         mov     %rcx, (%rbx)
         mov     %esi, %ecx
