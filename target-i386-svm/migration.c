@@ -7,11 +7,9 @@
 #include "qemu/osdep.h"
 #include "cpu.h"
 #include "migration/cpu.h"
+#include "migration/qemu-file-types.h"
 #include "system/tcg.h"
 #include "migration.h"
-
-#define CONTROL_OF_WIDTH(bits, field) \
-    VMSTATE_UINT##bits(env.svm.controls.field, X86CPU)
 
 /* Without a guest there is nothing that unmodified QEMU does not know. */
 static bool guest_is_running(void *opaque)
@@ -31,6 +29,36 @@ static int pre_load(void *opaque)
     return 0;
 }
 
+static int get_controls(QEMUFile *file, void *opaque, size_t size,
+                        const VMStateField *description)
+{
+    SVMControls *controls = opaque;
+
+#define SVM_CONTROL(field, offset, bits, text) \
+    controls->field = qemu_get_be64(file);
+#include "svm-controls.h.inc"
+    return 0;
+}
+
+static int put_controls(QEMUFile *file, void *opaque, size_t size,
+                        const VMStateField *description,
+                        JSONWriter *explanation)
+{
+    const SVMControls *controls = opaque;
+
+#define SVM_CONTROL(field, offset, bits, text) \
+    qemu_put_be64(file, controls->field);
+#include "svm-controls.h.inc"
+    return 0;
+}
+
+/* Each control as 64 bits, in the table's order. */
+static const VMStateInfo vmstate_info_svm_controls = {
+    .name = "svm_controls",
+    .get = get_controls,
+    .put = put_controls,
+};
+
 const VMStateDescription vmstate_svm_world_switch = {
     .name = "cpu/svm_world_switch",
     .version_id = 1,
@@ -38,9 +66,8 @@ const VMStateDescription vmstate_svm_world_switch = {
     .needed = guest_is_running,
     .pre_load = pre_load,
     .fields = (const VMStateField[]) {
-#define SVM_CONTROL(field, offset, bits, text) \
-        CONTROL_OF_WIDTH(bits, field),
-#include "svm-controls.h.inc"
+        VMSTATE_SINGLE(env.svm.controls, X86CPU, 0,
+                       vmstate_info_svm_controls, SVMControls),
         VMSTATE_UINT32(env.svm.delivering.info, X86CPU),
         VMSTATE_UINT32(env.svm.delivering.error_code, X86CPU),
         VMSTATE_UINT64(env.svm.host_save_pa, X86CPU),
