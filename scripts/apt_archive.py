@@ -514,6 +514,11 @@ class _AptFolder:
             )
         if "does not have a Release file" in text:
             return NoSuite(f"the mirror {mirror()} has no suite {self.suite}")
+        if "is expired" in text or "is not valid yet" in text:
+            return SetupFailed(
+                f"the mirror's {self.suite} is out of date, or this machine's clock is "
+                f"wrong: {detail}"
+            )
         if " 404 " in text:
             return Superseded(f"the mirror no longer has a file: {detail}")
         return SetupFailed(f"apt could not fetch from {self.suite}: {detail}")

@@ -171,9 +171,15 @@ def _ensure_tree(kind: Kind) -> Path:
     target = _tree(kind)
     version = (pristine / "VERSION").read_text().strip()
     if not target.exists():
-        disk_space.require(BUILD, 1000 * disk_space.MEGABYTE, "QEMU's grafted source")
-    for warning in graft.graft(pristine, target, version, strict_digests=False):
-        say(f"warning: {warning}")
+        disk_space.require(BUILD, 500 * disk_space.MEGABYTE, "QEMU's grafted source")
+    unreviewed = graft.graft(pristine, target, version, strict_digests=False)
+    if len(unreviewed) == 1:
+        say(f"warning: {unreviewed[0]}")
+    elif unreviewed:
+        say(
+            f"warning: {len(unreviewed)} seams are in code that nobody has reviewed "
+            f"for QEMU {version} (./svm seams review)"
+        )
     return target
 
 
@@ -226,7 +232,7 @@ def _ensure_configured(kind: Kind) -> None:
     command = _configure_command(kind)
     wanted = json.dumps(command)
     if not mark.exists() or mark.read_text() != wanted:
-        disk_space.require(BUILD, 2000 * disk_space.MEGABYTE, f"building {kind.name}")
+        disk_space.require(BUILD, 1000 * disk_space.MEGABYTE, f"building {kind.name}")
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
         with Step(f"configuring {kind.name}"):

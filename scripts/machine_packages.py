@@ -12,7 +12,7 @@ import apt_archive
 import child_processes
 import disk_space
 from errors import SetupFailed
-from progress import Step
+from progress import Step, say
 
 
 class Needed(NamedTuple):
@@ -107,7 +107,7 @@ def _install(packages: list[Needed]) -> None:
         # the packages are found afterwards.
         child_processes.run(["apt-get", "update"])
     words = [_what_to_install(package) for package in packages]
-    names = " ".join(package.name for package in packages)
+    say(f"these packages are missing: {' '.join(package.name for package in packages)}")
     command = ["apt-get", "install", "--yes", "--no-install-recommends"]
     environment = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
 
@@ -130,9 +130,9 @@ def _install(packages: list[Needed]) -> None:
         if status:
             raise _failure(lines)
 
-    run(f"downloading {names}", "Get:", ["--download-only"])
+    run("downloading packages", "Get:", ["--download-only"])
     # An interrupted dpkg would leave the machine with half-installed packages.
-    run(f"installing {names}", "Setting up ", [], finish_when_interrupted=True)
+    run("installing packages", "Setting up ", [], finish_when_interrupted=True)
 
 
 def _what_to_install(package: Needed) -> str:

@@ -1,0 +1,297 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""./svm test: set everything up, let Meson run the tests, count and report them.
+
+A test program that prints TAP counts as the tests that it names, any other one as one.
+Results are written for other programs as JUnit and as TAP to build/test-results. The
+last line says how many passed, failed and were skipped.
+"""
+
+import argparse
+import json
+import os
+import re
+import shutil
+import sys
+import xml.etree.ElementTree as ElementTree
+from fnmatch import fnmatch
+from pathlib import Path
+from typing import NamedTuple
+
+import child_processes
+import emulator
+import initramfs
+import kernel_package
+import machine_packages
+from errors import BadUsage, SetupFailed
+from paths import BUILD, CHECKOUT
+
+MESON = "/usr/bin/meson"
+MESON_BUILD = BUILD / "meson"
+RESULTS = BUILD / "test-results"
+LEFT_OUT_BY_DEFAULT = "nested-all"
+
+# Of failed tests, on the terminal.
+FAILURES_SHOWN = 10
+LINES_SHOWN = 20
+LINE_SHOWN = 160
+
+# What a meson test's suite needs before it can run.
+NEEDS_EMULATOR = {"qtest", "nested", "nested-all"}
+NEEDS_KERNELS = {"nested", "nested-all"}
+
+
+class MesonTest(NamedTuple):
+    """A test as Meson knows it."""
+
+    name: str
+    suite: str
+
+
+class Result(NamedTuple):
+    """How one counted test ended: 'passed', 'failed' or 'skipped'."""
+
+    program: str
+    name: str
+    outcome: str
+    details: str
+    seconds: float
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The arguments of ./svm test."""
+    parser.add_argument(
+        "names",
+        metavar="NAME",
+        nargs="*",
+        help="a test, a suite, or a pattern such as 'boot-6.1-*'; default: all quick",
+    )
+    parser.add_argument(
+        "--all", action="store_true", help="the whole matrix of nested boots as well"
+    )
+    parser.add_argument(
+        "--qemu",
+        choices=("ours", "pristine", "sanitizers"),
+        default="ours",
+        help="the emulator to test (default: ours)",
+    )
+    parser.add_argument("--list", action="store_true", help="only list the tests")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Run the chosen tests; 0 if there are some and none failed."""
+    machine_packages.ensure()
+    _set_up_meson(options.qemu)
+    tests = _meson_tests()
+    if options.list:
+        for test in tests:
+            print(f"{test.suite:12} {test.name}")
+        return 0
+    chosen = _choose(tests, options.names, options.all)
+    _prepare(chosen, options.qemu)
+    results = _run_tests(chosen)
+    _write_junit(results)
+    _write_tap(results)
+    return _report(results)
+
+
+def _set_up_meson(qemu: str) -> None:
+    command = [MESON, "setup", MESON_BUILD, CHECKOUT, f"-Demulator={qemu}"]
+    configured = MESON_BUILD / "meson-private" / "coredata.dat"
+    if configured.exists():
+        command.append("--reconfigure")
+    else:
+        shutil.rmtree(MESON_BUILD, ignore_errors=True)
+    status, lines = child_processes.run(command)
+    if status:
+        errors = [line for line in lines if "ERROR" in line] or lines or ["no message"]
+        raise SetupFailed(f"meson setup failed: {errors[-1]}")
+
+
+def _meson_tests() -> list[MesonTest]:
+    text = child_processes.output_of([MESON, "introspect", MESON_BUILD, "--tests"])
+    # A suite is given as 'project:suite'.
+    return [
+        MesonTest(test["name"], test["suite"][0].rpartition(":")[2])
+        for test in json.loads(text)
+    ]
+
+
+def _choose(tests: list[MesonTest], names: list[str], everything: bool) -> list:
+    chosen = set()
+    for name in names:
+        named = {t for t in tests if fnmatch(t.name, name) or fnmatch(t.suite, name)}
+        if not named:
+            quick = [test for test in tests if test.suite != LEFT_OUT_BY_DEFAULT]
+            known = sorted({test.suite for test in tests}) + [t.name for t in quick]
+            raise BadUsage(
+                f"no test '{name}': there are {', '.join(known)} and the others that "
+                "./svm test --list shows"
+            )
+        chosen |= named
+    if names:
+        return [test for test in tests if test in chosen]
+    if everything:
+        return tests
+    return [test for test in tests if test.suite != LEFT_OUT_BY_DEFAULT]
+
+
+def _prepare(chosen: list[MesonTest], qemu: str) -> None:
+    """Fetch and build what the chosen tests need; they use no network themselves."""
+    suites = {test.suite for test in chosen}
+    emulator.source_tree("pristine")
+    if suites & NEEDS_EMULATOR:
+        programs = sorted(p.stem for p in (CHECKOUT / "tests/qtest").glob("*-test.c"))
+        emulator.build("ours", programs if "qtest" in suites else ())
+        if qemu != "ours":
+            emulator.build(qemu)
+    if suites & NEEDS_KERNELS:
+        # A test of the boot matrix has its kernel in its name, the others run 6.1.
+        names = [test.name for test in chosen if test.suite in NEEDS_KERNELS]
+        for kernel in kernel_package.SUITES:
+            if kernel == "6.1" or any(f"-{kernel}-" in name for name in names):
+                initramfs.make_initramfs(kernel_package.find_kernel(kernel))
+
+
+def _run_tests(chosen: list[MesonTest]) -> list[Result]:
+    # Named after the set-up.
+    log = MESON_BUILD / "meson-logs" / "testlog-all.json"
+    log.unlink(missing_ok=True)
+    # Naming the tests that were chosen overrides what a set-up leaves out.
+    command = [MESON, "test", "-C", MESON_BUILD, "--no-rebuild", "--setup", "all"]
+    status, lines = child_processes.run(
+        [*command, *(test.name for test in chosen)],
+        on_line=_show_progress,
+        env=os.environ | {"MESON_TESTTHREADS": str(len(os.sched_getaffinity(0)))},
+    )
+    if not log.exists():
+        raise SetupFailed(f"meson test failed: {(lines or [f'status {status}'])[-1]}")
+    results = []
+    for line in log.read_text().splitlines():
+        results += results_of(json.loads(line))
+    ran = {result.program for result in results}
+    for test in chosen:
+        if test.name not in ran:
+            results.append(Result(test.name, test.name, "failed", "did not run", 0))
+    return results
+
+
+def _show_progress(line: str) -> None:
+    match = re.match(r"\s*(\d+/\d+)\s+(?:\S+ / )?(.*)", line)
+    if match:
+        sys.stderr.write(f"svm: test {match[1]} {match[2]}\n")
+        sys.stderr.flush()
+
+
+def results_of(test: dict) -> list[Result]:
+    """The tests that an entry of Meson's log counts as."""
+    program = test["name"].rpartition(" / ")[2]
+    seconds = test["duration"]
+    output = test.get("stdout", "") + test.get("stderr", "")
+    right = test["result"] in ("OK", "EXPECTEDFAIL")
+    results = list(_tap_results(program, test.get("stdout", "")))
+    if results:
+        if not right and all(result.outcome != "failed" for result in results):
+            # It ended badly after, or between, tests that were right.
+            details = f"{test['result']}, status {test['returncode']}\n{output}"
+            results.append(Result(program, "whole program", "failed", details, seconds))
+        return results
+    outcome = "passed" if right else "failed"
+    if test["result"] == "SKIP":
+        outcome = "skipped"
+    details = f"{test['result']}, status {test['returncode']}\n{output}"
+    return [Result(program, program, outcome, details, seconds)]
+
+
+def _tap_results(program: str, output: str):
+    before: list[str] = []
+    for line in output.splitlines():
+        match = re.match(r"(ok|not ok)\b\s*\d*\s*(?:- )?(.*)", line)
+        if not match:
+            before.append(line)
+            continue
+        name, _, directive = match[2].partition("#")
+        directive = directive.strip().upper()
+        outcome = "passed" if match[1] == "ok" else "failed"
+        # TODO marks what is known to be wrong; once it is right the mark is wrong.
+        if directive.startswith("SKIP"):
+            outcome = "skipped"
+        elif directive.startswith("TODO"):
+            outcome = "skipped" if outcome == "failed" else "failed"
+        yield Result(program, name.strip(), outcome, "\n".join([*before, line]), 0)
+        before = []
+
+
+def _write_junit(results: list[Result]) -> None:
+    suites = ElementTree.Element("testsuites")
+    for program in dict.fromkeys(result.program for result in results):
+        cases = [result for result in results if result.program == program]
+        suite = ElementTree.SubElement(
+            suites,
+            "testsuite",
+            name=program,
+            tests=str(len(cases)),
+            failures=str(_count(cases, "failed")),
+            skipped=str(_count(cases, "skipped")),
+        )
+        for result in cases:
+            case = ElementTree.SubElement(
+                suite,
+                "testcase",
+                classname=program,
+                name=result.name,
+                time=f"{result.seconds:.3f}",
+            )
+            if result.outcome == "failed":
+                failure = ElementTree.SubElement(case, "failure", message="failed")
+                failure.text = _printable(_last_lines(result.details))
+            elif result.outcome == "skipped":
+                ElementTree.SubElement(case, "skipped")
+    tree = ElementTree.ElementTree(suites)
+    ElementTree.indent(tree)
+    RESULTS.mkdir(parents=True, exist_ok=True)
+    tree.write(RESULTS / "junit.xml", encoding="utf-8", xml_declaration=True)
+
+
+def _write_tap(results: list[Result]) -> None:
+    lines = ["TAP version 13", f"1..{len(results)}"]
+    for number, result in enumerate(results, 1):
+        if result.outcome == "failed":
+            lines += [f"# {line}" for line in _last_lines(result.details).splitlines()]
+        state = "not ok" if result.outcome == "failed" else "ok"
+        skip = " # SKIP" if result.outcome == "skipped" else ""
+        lines.append(f"{state} {number} - {result.program}: {result.name}{skip}")
+    (RESULTS / "results.tap").write_text("\n".join(lines) + "\n")
+
+
+def _report(results: list[Result]) -> int:
+    failed = [result for result in results if result.outcome == "failed"]
+    for number, result in enumerate(failed):
+        sys.stderr.write(f"svm: failed: {result.program}: {result.name}\n")
+        if number < FAILURES_SHOWN:
+            for line in _last_lines(result.details).splitlines():
+                sys.stderr.write(f"    {_shortened(_printable(line))}\n")
+    if failed:
+        sys.stderr.write(f"svm: complete output: {MESON_BUILD / 'meson-logs'}\n")
+    sys.stderr.flush()
+    passed = _count(results, "passed")
+    skipped = _count(results, "skipped")
+    print(f"{passed} passed, {len(failed)} failed, {skipped} skipped")
+    # Tests that were all skipped have shown nothing.
+    return 1 if failed or not passed else 0
+
+
+def _count(results: list[Result], outcome: str) -> int:
+    return sum(result.outcome == outcome for result in results)
+
+
+def _last_lines(text: str) -> str:
+    return "\n".join(text.splitlines()[-LINES_SHOWN:])
+
+
+def _shortened(line: str) -> str:
+    return line if len(line) <= LINE_SHOWN else line[:LINE_SHOWN] + " ..."
+
+
+def _printable(text: str) -> str:
+    # A guest's console may hold anything, XML may not.
+    return re.sub(r"[^\t\n\x20-\x7e\xa0-\ud7ff]", "?", text)
