@@ -81,12 +81,7 @@ def newest_source(
     package: str, suite: str | Sequence[str], series: str | None = None
 ) -> SourcePackage:
     """The newest version in the suites, of a series ('1:10.0.') if it is there."""
-    found = [
-        _source_package(stanza, apt.suite)
-        for apt in _refreshed_lists(suite, "source")
-        for stanza in apt.stanzas("showsrc", ["--only-source", package])
-    ]
-    return _newest(found, f"source package {package}", suite, series)
+    return _sources(package, suite, series)[0]
 
 
 def newest_deb(
@@ -96,14 +91,7 @@ def newest_deb(
     arch: str = "amd64",
 ) -> BinaryPackage:
     """The newest version in the suites, of a series if it is there."""
-    found = [
-        _binary_package(stanza, apt.suite)
-        for apt in _refreshed_lists(suite, arch)
-        for stanza in apt.stanzas(
-            "show", [package if arch == "all" else f"{package}:{arch}"]
-        )
-    ]
-    return _newest(found, f"package {package}", suite, series)
+    return _debs(package, suite, series, arch)[0]
 
 
 def fetch_source(
@@ -116,7 +104,7 @@ def fetch_source(
         source = package
         _download_source(source)
     else:
-        find = functools.partial(newest_source, package, suite, series)
+        find = functools.partial(_sources, package, suite, series)
         request = ["source", package, _suite_names(suite), series or "any"]
         source = SourcePackage(*_fetch(request, find, _download_source))
     folder = APT / "source-packages" / source.files[0].sha256[:16]
@@ -219,7 +207,7 @@ def mirror() -> str:
 def _fetched_deb(
     package: str, suite: str | Sequence[str], series: str | None, arch: str
 ) -> BinaryPackage:
-    find = functools.partial(newest_deb, package, suite, series, arch)
+    find = functools.partial(_debs, package, suite, series, arch)
     request = ["binary", package, _suite_names(suite), series or "any", arch]
     return BinaryPackage(*_fetch(request, find, _download_deb))
 
@@ -228,13 +216,12 @@ def _fetch(request: list[str], find, download) -> list:
     """Find and download what is asked for; without a network what it was last."""
     note = _note(request)
     try:
-        found = find()
         try:
+            found = find()[0]
             download(found)
         except Superseded:
             _AptFolder.refresh_at_once()
-            found = find()
-            download(found)
+            found = _download_one_of(find(), download)
     except NoNetwork as error:
         last = _last_fetched(note)
         if last is None:
@@ -243,6 +230,20 @@ def _fetch(request: list[str], find, download) -> list:
         return last
     _write(note, json.dumps(found))
     return list(found)
+
+
+def _download_one_of(versions: list, download):
+    """Download the first that the mirror really has; its lists may be ahead of it."""
+    for version in versions:
+        try:
+            download(version)
+            return version
+        except Superseded as error:
+            say(f"{error}: looking for an older version")
+    raise SetupFailed(
+        f"the mirror lists {versions[0].package} {versions[0].version} in "
+        f"{versions[0].suite} but does not have it; try again later"
+    )
 
 
 def _note(request: list[str]) -> Path:
@@ -365,6 +366,30 @@ def _refreshed_lists(suite: str | Sequence[str], kind: str) -> list["_AptFolder"
     return folders
 
 
+def _sources(
+    package: str, suite: str | Sequence[str], series: str | None
+) -> list[SourcePackage]:
+    found = [
+        _source_package(stanza, apt.suite)
+        for apt in _refreshed_lists(suite, "source")
+        for stanza in apt.stanzas("showsrc", ["--only-source", package])
+    ]
+    return _newest_first(found, f"source package {package}", suite, series)
+
+
+def _debs(
+    package: str, suite: str | Sequence[str], series: str | None, arch: str
+) -> list[BinaryPackage]:
+    found = [
+        _binary_package(stanza, apt.suite)
+        for apt in _refreshed_lists(suite, arch)
+        for stanza in apt.stanzas(
+            "show", [package if arch == "all" else f"{package}:{arch}"]
+        )
+    ]
+    return _newest_first(found, f"package {package}", suite, series)
+
+
 def _source_package(stanza: dict[str, str], suite: str) -> SourcePackage:
     files = []
     for line in stanza["Checksums-Sha256"].strip().splitlines():
@@ -386,29 +411,24 @@ def _binary_package(stanza: dict[str, str], suite: str) -> BinaryPackage:
     )
 
 
-def _newest(found: list, what: str, suite, series: str | None):
+def _newest_first(found: list, what: str, suite, series: str | None) -> list:
     suites = " or ".join(_suites(suite))
     if not found:
         raise SetupFailed(f"the mirror's {suites} has no {what}")
-    if series:
-        of_series = [one for one in found if one.version.startswith(series)]
-        if not of_series:
-            nearest = _last_version(found)
-            say(
-                f"{suites} no longer has {what} {series}x: "
-                f"taking the nearest, {nearest.version}"
-            )
-            return nearest
-        found = of_series
-    return _last_version(found)
 
+    def compare(one, other) -> int:
+        return is_newer(one.version, other.version) - is_newer(
+            other.version, one.version
+        )
 
-def _last_version(found: list):
-    last = found[0]
-    for one in found[1:]:
-        if is_newer(one.version, last.version):
-            last = one
-    return last
+    found = sorted(found, key=functools.cmp_to_key(compare), reverse=True)
+    of_series = [one for one in found if one.version.startswith(series or "")]
+    if not of_series:
+        say(
+            f"{suites} no longer has {what} {series}x: "
+            f"taking the nearest, {found[0].version}"
+        )
+    return of_series or found
 
 
 def _suites(suite: str | Sequence[str]) -> tuple[str, ...]:
@@ -520,7 +540,8 @@ class _AptFolder:
                 f"wrong: {detail}"
             )
         if " 404 " in text:
-            return Superseded(f"the mirror no longer has a file: {detail}")
+            file = re.search(r"(\S+)  404 ", text)
+            return Superseded(f"the mirror has no {file[1] if file else detail}")
         return SetupFailed(f"apt could not fetch from {self.suite}: {detail}")
 
     def _write_configuration(self) -> None:

@@ -110,7 +110,7 @@ def build(kind: str, qtest_programs: Sequence[str] = ()) -> None:
     machine_packages.ensure()
     with locked():
         _ensure_tree(chosen)
-        _ensure_firmware(chosen)
+        _ensure_firmware()
         _ensure_configured(chosen)
         targets = [*PROGRAMS, *(f"{QTESTS}/qtest-{name}" for name in qtest_programs)]
         _run_ninja(chosen, targets)
@@ -206,9 +206,10 @@ def _ensure_pristine_tree(kind: Kind) -> Path:
     return tree
 
 
-def _ensure_firmware(kind: Kind) -> None:
+def _ensure_firmware() -> None:
+    # Looked for again when there is another QEMU in the series that we ship against.
     mark = BUILD / "firmware.version"
-    wanted = source_version(kind.name) or ""
+    wanted = source_version("pristine") or ""
     if mark.exists() and mark.read_text() == wanted:
         return
     shutil.rmtree(FIRMWARE, ignore_errors=True)

@@ -123,7 +123,8 @@ class VersionTest(unittest.TestCase):
     def newest(self, *versions: str, series: str | None = None) -> str:
         found = [source(version) for version in versions]
         with redirect_stderr(io.StringIO()) as self.messages:
-            return apt_archive._newest(found, "package p", "trixie", series).version
+            first = apt_archive._newest_first(found, "package p", "trixie", series)[0]
+        return first.version
 
     def test_newest(self):
         found = self.newest("1:10.0.9-1", "1:10.0.13-1~b", "9")
@@ -152,13 +153,15 @@ class OfflineTest(unittest.TestCase):
             patch.start()
             self.addCleanup(patch.stop)
 
-    def fetch(self, found=None) -> list:
+    def fetch(self, *found: SourcePackage, gone: tuple[str, ...] = ()) -> list:
         def find():
-            if found is None:
+            if not found:
                 raise apt_archive.NoNetwork("the mirror cannot be reached")
             return found
 
         def download(package):
+            if package.version in gone:
+                raise apt_archive.Superseded("the mirror has no p")
             path = apt_archive._cached(package.files[0])
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text("dsc\n")
@@ -174,6 +177,13 @@ class OfflineTest(unittest.TestCase):
     def test_what_was_not_fetched_is_not(self):
         with self.assertRaises(apt_archive.NoNetwork):
             self.fetch()
+
+    def test_a_version_that_the_mirror_only_lists(self):
+        versions = (source("3"), source("2"), source("1"))
+        found = SourcePackage(*self.fetch(*versions, gone=("3",)))
+        self.assertEqual(found, versions[1])
+        with self.assertRaisesRegex(SetupFailed, "lists p 3 in trixie"):
+            self.fetch(*versions, gone=("1", "2", "3"))
 
     def test_a_note_without_its_file_is_not_enough(self):
         self.fetch(source("1"))
