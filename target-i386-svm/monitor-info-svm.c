@@ -7,6 +7,7 @@
 
 #include "qemu/osdep.h"
 #include "cpu.h"
+#include "system/dma.h"
 #include "monitor/hmp-target.h"
 #include "monitor/monitor.h"
 #include "register-sets.h"

@@ -6,6 +6,7 @@
 
 #include "qemu/osdep.h"
 #include "cpu.h"
+#include "system/dma.h"
 #include "tcg/helper-tcg.h"
 #include "vmcb-page.h"
 
