@@ -36,6 +36,7 @@ static void write_cr3(CPUX86State *env, target_ulong value, uintptr_t retaddr)
 static void write_cr4(CPUX86State *env, target_ulong value, uintptr_t retaddr)
 {
     if ((value & cr4_reserved_bits(env)) ||
+        ((env->efer & MSR_EFER_LMA) && !(value & CR4_PAE_MASK)) ||
         (((value ^ env->cr[4]) & CR4_LA57_MASK) &&
          (env->hflags & HF_CS64_MASK))) {
         raise_exception_err_ra(env, EXCP0D_GPF, 0, retaddr);

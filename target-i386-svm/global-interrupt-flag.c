@@ -62,7 +62,7 @@ void svm_set_virtual_interrupt_pending(CPUX86State *env, bool pending)
     }
     /*
      * The word holds requests of other threads too: it is only written
-     * under the lock, or one of those gets lost.  No cpu_interrupt(): both
+     * under the lock, or one of those gets lost.  No cpu_interrupt(): all
      * callers end the translation block, and under -icount a helper may not
      * kick its own processor.
      */

@@ -13,7 +13,7 @@
  * not canonical into the register in ECX
  *
  * SYSENTER_ESP and SYSENTER_EIP are not among them: KVM's reading is that
- * AMD's processors take any value there.
+ * AMD's processors take any value there, and VMLOAD leaves it alone.
  */
 void x86_check_msr_is_canonical(CPUX86State *env, uint64_t value,
                                 uintptr_t retaddr)

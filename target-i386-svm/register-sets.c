@@ -60,9 +60,9 @@ static uint64_t load_as_is(CPUX86State *env, uint64_t value)
 }
 
 /*
- * VMRUN, #VMEXIT and VMLOAD sign-extend segment bases (2: 15.5.1). For the
- * entry points of SYSCALL and SYSENTER the manual is silent; Bochs sign-extends
- * them too, so that no register holds what WRMSR could not have put there.
+ * VMRUN, #VMEXIT and VMLOAD sign-extend segment bases (2: 15.5.1). For LSTAR
+ * and CSTAR the manual is silent; Bochs sign-extends them too, and WRMSR
+ * takes no others, so that VMLOAD never changes what VMSAVE stored.
  */
 static uint64_t load_canonical(CPUX86State *env, uint64_t address)
 {
@@ -71,7 +71,7 @@ static uint64_t load_canonical(CPUX86State *env, uint64_t address)
 
 /*
  * SFMASK has 32 bits and SYSENTER_CS 16; what VMLOAD finds above them is
- * dropped, as WRMSR of SYSENTER_CS does.
+ * dropped, as WRMSR does.
  */
 static uint64_t load_low_16_bits(CPUX86State *env, uint64_t value)
 {

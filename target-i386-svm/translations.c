@@ -9,7 +9,7 @@
 #include "exec/cputlb.h"
 #include "world-switch.h"
 
-/* Guest-physical addresses mean nothing to the host and are kept apart. */
+/* System-physical addresses mean the same to host and guest. */
 #define PHYSICAL_INDEX  (1 << MMU_PHYS_IDX)
 #define ALL_INDEXES     ((1 << NB_MMU_MODES) - 1)
 

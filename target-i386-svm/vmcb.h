@@ -15,10 +15,8 @@
 #define VMCB_EXITINTINFO        0x088
 #define VMCB_EXITINTINFO_ERROR  0x08c
 
+/* Of the host save area too, which has the same layout. */
 #define VMCB_SIZE               0x1000
-
-/* The host save area has the layout of the VMCB's state save area. */
-#define HOST_SAVE_AREA_SIZE     0x1000
 
 /* An intercept of `intercept` (words 00Ch and 010h) by its exit code. */
 #define VMCB_INTERCEPT(exit_code)   (1ULL << ((exit_code) - SVM_EXIT_INTR))

@@ -91,6 +91,48 @@ static void loaded_value(SVMMachine *machine, const SVMCase *test)
                value->saved);
 }
 
+/* What WRMSR put there and VMSAVE stored is what VMLOAD brings back. */
+static void saved_is_what_is_loaded(SVMMachine *machine, const SVMCase *test)
+{
+    static const struct {
+        uint32_t msr;
+        const char *field;
+    } registers[] = {
+        { 0xc0000084, "sfmask" },
+        { 0x174, "sysenter_cs" },
+        { 0x175, "sysenter_esp" },
+        { 0x176, "sysenter_eip" },
+    };
+    int i;
+
+    for (i = 0; i < ARRAY_SIZE(registers); i++) {
+        svm_step(machine, STEP_write_msr, registers[i].msr,
+                 0x0000800000001000);
+    }
+    svm_step(machine, STEP_vmsave, SCRATCH, 0);
+    svm_step(machine, STEP_vmload, SCRATCH, 0);
+    svm_step(machine, STEP_vmsave, OTHER_VMCB, 0);
+    for (i = 0; i < ARRAY_SIZE(registers); i++) {
+        svm_expect(test, registers[i].field,
+                   svm_get(machine, OTHER_VMCB, registers[i].field),
+                   svm_get(machine, SCRATCH, registers[i].field));
+    }
+}
+
+/*
+ * The 8 bytes of KernelGsBase land in the APIC's window for messages, as an
+ * NMI for everyone, while instructions are counted.
+ */
+static void interrupt_message(SVMMachine *machine, const SVMCase *test)
+{
+    svm_step(machine, STEP_write_msr, MSR_KERNEL_GS_BASE, 0x400);
+    svm_step(machine, STEP_vmsave, 0xfeeff000, 0);
+    svm_expect(test, "fault of VMSAVE", svm_fault(machine), 0);
+    svm_expect(test, "KernelGsBase afterwards",
+               svm_step(machine, STEP_read_msr, MSR_KERNEL_GS_BASE, 0),
+               0x400);
+}
+
 /* VMLOAD and WRMSR reach the same register. */
 static void sysenter_cs_has_one_width(SVMMachine *machine,
                                       const SVMCase *test)
@@ -388,9 +430,23 @@ static const SVMCase cases[] = {
     LOADED("sfmask-32-bits", "sfmask", 0xdeadbeef00047700, 0x47700, true),
     LOADED("lstar-canonical", "lstar", 0x0000800000000000,
            0xffff800000000000, true),
+    LOADED("sysenter-esp-unchanged", "sysenter_esp", 0x0000800000001000,
+           0x0000800000001000, false),
+    LOADED("sysenter-eip-unchanged", "sysenter_eip", 0x0000800000001000,
+           0x0000800000001000, false),
     LOADED("cstar-canonical", "cstar", 0x0000800000000000,
            0xffff800000000000, true),
     {
+        .path = "vmsave/saved-is-what-is-loaded",
+        .rule = "3: VMSAVE, VMLOAD (row 14)",
+        .run = saved_is_what_is_loaded,
+    }, {
+        .path = "vmsave/interrupt-message-while-counting",
+        .rule = "3: VMSAVE (row 4)",
+        .run = interrupt_message,
+        .arguments = "-icount shift=0",
+        .fails_on_pristine = true,
+    }, {
         .path = "vmsave/loaded-value/sysenter-cs-as-by-wrmsr",
         .rule = "3: VMLOAD (row 14)",
         .run = sysenter_cs_has_one_width,
