@@ -5,6 +5,7 @@
  */
 
 #include "qemu/osdep.h"
+#include "qemu/error-report.h"
 #include "cpu.h"
 #include "migration/cpu.h"
 #include "migration/qemu-file-types.h"
@@ -20,12 +21,33 @@ static bool guest_is_running(void *opaque)
                              cpu->env.svm.waits_for_rsm);
 }
 
-static int pre_load(void *opaque)
+static int pre_save(void *opaque)
 {
     X86CPU *cpu = opaque;
 
-    /* A state with this section was saved between VMRUN and #VMEXIT. */
-    cpu->env.svm.guest_loaded = true;
+    cpu->env.svm.saved_cpl = cpu->env.hflags & HF_CPL_MASK;
+    return 0;
+}
+
+/**
+ * svm_post_load: what remains to do when the processor's state is loaded
+ *
+ * Returns a negative number if the machine was saved inside a guest without
+ * our section, by unmodified QEMU: what VMRUN read is not known then, nor
+ * where the host's state is.
+ */
+int svm_post_load(CPUX86State *env)
+{
+    if (!tcg_enabled() || !(env->hflags & HF_GUEST_MASK)) {
+        return 0;
+    }
+    if (!env->svm.host_save_pa) {
+        error_report("svm: the machine was saved inside a guest by a QEMU "
+                     "without the add-on; save it while the host runs");
+        return -EINVAL;
+    }
+    /* QEMU takes it from SS.DPL, which it need not be (2: 15.5.1). */
+    env->hflags = (env->hflags & ~HF_CPL_MASK) | env->svm.saved_cpl;
     return 0;
 }
 
@@ -64,7 +86,7 @@ const VMStateDescription vmstate_svm_world_switch = {
     .version_id = 1,
     .minimum_version_id = 1,
     .needed = guest_is_running,
-    .pre_load = pre_load,
+    .pre_save = pre_save,
     .fields = (const VMStateField[]) {
         VMSTATE_SINGLE(env.svm.controls, X86CPU, 0,
                        vmstate_info_svm_controls, SVMControls),
@@ -72,6 +94,10 @@ const VMStateDescription vmstate_svm_world_switch = {
         VMSTATE_UINT32(env.svm.delivering.error_code, X86CPU),
         VMSTATE_UINT64(env.svm.host_save_pa, X86CPU),
         VMSTATE_UINT64(env.svm.host_pat, X86CPU),
+        VMSTATE_UINT32(env.svm.saved_cpl, X86CPU),
+        /* QEMU sends these only where hflags2 says nested paging. */
+        VMSTATE_UINT64(env.nested_cr3, X86CPU),
+        VMSTATE_UINT32(env.nested_pg_mode, X86CPU),
         VMSTATE_BOOL(env.svm.waits_for_rsm, X86CPU),
         VMSTATE_UINT32(env.svm.waiting_hflags2, X86CPU),
         VMSTATE_UINT32(env.svm.waiting_int_ctl, X86CPU),

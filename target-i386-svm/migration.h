@@ -9,6 +9,9 @@
 
 #include "migration/vmstate.h"
 
+/* Described where it is defined. */
+int svm_post_load(CPUX86State *env);
+
 extern const VMStateDescription vmstate_svm_world_switch;
 
 #endif

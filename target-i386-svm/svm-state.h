@@ -39,14 +39,14 @@ typedef struct SVMState {
     uint64_t exit_info_1;
     uint64_t exit_info_2;
 
-    /* Set from the load of guest state to #VMEXIT's store of it. */
-    bool guest_loaded;
-
     /* A guest that an SMI interrupted, until RSM (2: 15.22). */
     bool waits_for_rsm;
     uint32_t waiting_hflags2;
     uint32_t waiting_int_ctl;
     uint32_t waiting_cpl;
+
+    /* CPL in a saved machine; hflags has it while the machine runs. */
+    uint32_t saved_cpl;
 } SVMState;
 
 #endif

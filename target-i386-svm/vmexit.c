@@ -86,7 +86,6 @@ static void clear_guest_controls(CPUX86State *env)
     env->tsc_offset = 0;
     svm_set_virtual_interrupt_pending(env, false);
     env->svm.delivering = (SVMEvent) { };
-    env->svm.guest_loaded = false;
 }
 
 static void read_host(CPUX86State *env, SVMRegisters *host)
@@ -111,7 +110,7 @@ static void load_host(CPUX86State *env, const SVMRegisters *host)
 
 /*
  * Memory can have been written since VMRUN.  Paging for long mode without
- * PAE is a state that no MOV to CRn reaches; the manual's answer to a host
+ * PAE is a state that no MOV to CRn may reach; the manual's answer to a host
  * state that is not consistent is a shutdown.
  */
 static bool host_is_consistent(const SVMRegisters *host)
@@ -143,7 +142,7 @@ void do_vmexit(CPUX86State *env)
                   env->svm.delivering.info, (uint64_t)env->eip);
 
     env->hflags2 &= ~HF2_GIF_MASK;
-    if (env->svm.guest_loaded) {
+    if (env->hflags & HF_GUEST_MASK) {
         store_guest(env, &vmcb);
     }
     store_exit_information(env, &vmcb);

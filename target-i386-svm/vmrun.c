@@ -122,7 +122,6 @@ static void load_guest(CPUX86State *env, const SVMRegisters *guest)
     if (svm_nested_paging(env)) {
         env->pat = guest->g_pat;
     }
-    env->svm.guest_loaded = true;
 }
 
 static void set_global_interrupt_flag(CPUX86State *env)
@@ -151,6 +150,11 @@ void helper_vmrun(CPUX86State *env, int aflag, int next_eip_addend)
     if (!env->vm_hsave) {
         /* KVM: #GP if VM_HSAVE_PA was never set; the manual demands it set. */
         raise_exception_err_ra(env, EXCP0D_GPF, 0, GETPC());
+    }
+
+    if (env->svm.waits_for_rsm) {
+        /* The manual does not say; the interrupted guest must not be lost. */
+        raise_exception_ra(env, EXCP06_ILLOP, GETPC());
     }
 
     env->vm_vmcb = vmcb;

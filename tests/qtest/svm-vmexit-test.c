@@ -274,6 +274,87 @@ static void smi_in_guest(SVMMachine *machine, const SVMCase *test)
                                                   MSR_EFER, 0), EFER_HOST);
 }
 
+/* Wait until @words are in the answer to `info svm`, or give up. */
+static bool monitor_says(SVMMachine *machine, const char *words)
+{
+    int tries;
+
+    for (tries = 0; tries < 100; tries++) {
+        g_autofree char *answer = qtest_hmp(svm_qtest(machine), "info svm");
+
+        if (strstr(answer, words)) {
+            return true;
+        }
+        g_usleep(50 * 1000);
+    }
+    return false;
+}
+
+static void leave_guest_by_nmi(SVMMachine *machine, const SVMCase *test)
+{
+    /* What a device sends as a message: an NMI for every processor. */
+    qtest_writel(svm_qtest(machine), 0xfeeff000, 0x400);
+    svm_step_end(machine, 0, 20);
+    svm_expect_exit(machine, test, SVM_EXIT_NMI);
+    svm_expect(test, "CPL that #VMEXIT stores", svm_get(machine, VMCB, "cpl"),
+               0);
+    svm_expect(test, "CR0 of the host",
+               svm_step(machine, STEP_read_cr0, 0, 0), CR0_HOST);
+}
+
+/*
+ * A snapshot taken inside a guest leads back into the guest. CPL differs from
+ * SS.DPL there, as it may.
+ */
+static void snapshot_inside_guest(SVMMachine *machine, const SVMCase *test)
+{
+    const bool *nested_paging = test->data;
+    const char *create = getenv("QTEST_QEMU_IMG");
+    g_autofree char *image = NULL;
+    g_autofree char *command = NULL;
+    g_autofree char *drive = NULL;
+    g_autofree char *added = NULL;
+    g_autofree char *saved = NULL;
+    g_autofree char *loaded = NULL;
+    int fd = g_file_open_tmp("qtest-svm-XXXXXX.qcow2", &image, NULL);
+
+    g_assert_cmpint(fd, >=, 0);
+    close(fd);
+    command = g_strdup_printf("%s create -q -f qcow2 %s 1M",
+                              create ?: "qemu-img", image);
+    g_assert_cmpint(system(command), ==, 0);
+    drive = g_strdup_printf("drive_add 0 if=none,format=qcow2,file=%s", image);
+    added = qtest_hmp(svm_qtest(machine), "%s", drive);
+    /* Open files stay open: nothing is left behind, whatever happens. */
+    unlink(image);
+
+    svm_prepare_guest(machine, GUEST_jump_to_itself);
+    svm_set(machine, VMCB, "ss.attributes", 0xcf3);
+    if (*nested_paging) {
+        svm_set_nested_paging(machine, GUEST_DATA, GUEST_STACK_TOP);
+    }
+    svm_intercept(machine, SVM_EXIT_NMI);
+    svm_step_begin(machine, 0, STEP_vmrun, VMCB, 0);
+    svm_expect_that(test, monitor_says(machine, "in a guest"),
+                    "the guest does not run");
+
+    saved = qtest_hmp(svm_qtest(machine), "savevm inside");
+    svm_expect_that(test, !*saved, "savevm: %s", saved);
+    leave_guest_by_nmi(machine, test);
+    if (svm_is_lost(machine)) {
+        return;
+    }
+
+    loaded = qtest_hmp(svm_qtest(machine), "loadvm inside");
+    svm_expect_that(test, !*loaded, "loadvm: %s", loaded);
+    if (*loaded) {
+        return;
+    }
+    svm_expect_that(test, monitor_says(machine, "in a guest"),
+                    "the guest does not run after loadvm");
+    leave_guest_by_nmi(machine, test);
+}
+
 #define RESERVED_BITS(path_, step, value, after_vmrun) \
     { .path = "vmexit/reserved-bits-in-host/" path_, \
       .rule = "2: 3.1.2, 3.1.3 (row 3)", .run = reserved_bits_in_host, \
@@ -347,6 +428,18 @@ static const SVMCase cases[] = {
         .rule = "2: 15.12.13 (row 41)",
         .run = general_protection_has_no_address,
         .fails_on_pristine = true,
+    }, {
+        .path = "vmexit/snapshot-inside-guest",
+        .rule = "2: 15.6 (row 50)",
+        .run = snapshot_inside_guest,
+        .fails_on_pristine = true,
+        .data = &(const bool) { false },
+    }, {
+        .path = "vmexit/snapshot-inside-guest-nested-paging",
+        .rule = "2: 15.6 (row 50)",
+        .run = snapshot_inside_guest,
+        .fails_on_pristine = true,
+        .data = &(const bool) { true },
     }, {
         .path = "vmexit/smi-in-guest",
         .rule = "2: 15.22 (row 19)",
