@@ -40,6 +40,7 @@ PACKAGES = [
     Needed("libattr1-dev", "QEMU's shared folders (9p)"),
     Needed("libcap-ng-dev", "QEMU's shared folders (9p)"),
     Needed("dpkg-dev", "unpacking source packages"),
+    Needed("zstd", "unpacking newer kernels and modules"),
     Needed("perl", "QEMU's style check"),
     # Older ones do not know the keys of Debian 13, whose QEMU this is.
     Needed("debian-archive-keyring", "verifying downloads", "2023.3+deb12u2"),

@@ -120,9 +120,12 @@ class Boot:
 
     def __enter__(self) -> "Boot":
         command = self.command
-        self._log = self.log_path.open("w", encoding="utf-8")
+        self._log = self.log_path.open("a", encoding="utf-8")
         if self._terminal:
-            command += ["-chardev", "stdio,id=console,mux=on,signal=off"]
+            # What the terminal shows does not pass through here.
+            path = str(self.log_path).replace(",", ",,")
+            log = f"logfile={path},logappend=on"
+            command += ["-chardev", f"stdio,id=console,mux=on,signal=off,{log}"]
             command += ["-mon", "chardev=console"]
         else:
             command += self.stream("console", _lines(self._console_line))
@@ -190,6 +193,12 @@ class Boot:
         if status:
             reason = f"signal {-status}" if status < 0 else f"status {status}"
             raise WrongResult(f"the emulator ended with {reason}")
+
+    def panic(self) -> str | None:
+        """What the kernel said of its end on a terminal, found in the log."""
+        text = self.log_path.read_text(encoding="utf-8", errors="replace")
+        found = re.search("^.*?(Kernel panic - .*?)\r*$", text, re.MULTILINE)
+        return found[1] if found else None
 
     def last_lines(self) -> list[str]:
         """The last lines of L1's console."""

@@ -68,11 +68,16 @@ def _terminal(options: argparse.Namespace, share: Path) -> int:
         with Boot(command, lines.take, terminal=True) as boot:
             boot.keep_log = False
             boot.watch(options.timeout, None)
+            # Whoever ends L1 by Ctrl-A X leaves the shell without a status too.
+            panic = boot.panic() if lines.status is None else None
+            boot.keep_log = panic is not None
     finally:
         # QEMU restores them itself, unless it is killed.
         termios.tcsetattr(sys.stdin, termios.TCSADRAIN, settings)
     if lines.load_failure:
         raise WrongResult(f"kvm-amd did not load in L1: {lines.load_failure}")
+    if panic:
+        raise WrongResult(f"L1 kernel: {panic} (log: {boot.log_path})")
     return 0
 
 

@@ -258,44 +258,78 @@ class Shell(SvmTest):
     def test_panic(self):
         done = svm("shell", stdin=None, input="echo c >/proc/sysrq-trigger\n")
         self.assert_error(done, 1, "L1 kernel: ")
+        Path(done.stderr.rpartition("(log: ")[2].strip().rstrip(")")).unlink()
 
     def test_terminal(self):
-        ours, theirs = pty.openpty()
-        termios.tcsetwinsize(theirs, (33, 111))
-        before = termios.tcgetattr(theirs)
-        process = subprocess.Popen(
-            [SVM, "shell", "--qemu", qemu],
-            stdin=theirs,
-            stdout=theirs,
-            stderr=theirs,
-            start_new_session=True,
-            preexec_fn=lambda: _take_terminal(theirs),
-        )
-        shown = b""
-
-        def expect(text: bytes) -> None:
-            nonlocal shown
-            deadline = time.monotonic() + 90
-            while text not in shown:
-                self.assertLess(time.monotonic(), deadline, shown)
-                if select.select([ours], [], [], 1)[0]:
-                    shown += os.read(ours, 65536)
-            shown = shown.partition(text)[2]
-
-        expect(b"# ")
-        os.write(ours, b"stty size; echo $((6 * 7))\n")
-        expect(b"33 111")
-        expect(b"42")
+        terminal = Terminal(self)
+        terminal.expect(b"# ")
+        terminal.type(b"stty size; echo $((6 * 7))\n")
+        terminal.expect(b"33 111")
+        terminal.expect(b"42")
         # Ctrl-C belongs to L1.
-        os.write(ours, b"sleep 1000\n")
+        terminal.type(b"sleep 1000\n")
         time.sleep(1)
-        os.write(ours, b"\x03")
-        expect(b"# ")
-        os.write(ours, b"exit\n")
-        self.assertEqual(process.wait(30), 0)
-        self.assertEqual(termios.tcgetattr(theirs), before)
-        os.close(ours)
-        os.close(theirs)
+        terminal.type(b"\x03")
+        terminal.expect(b"# ")
+        terminal.type(b"exit\n")
+        self.assertEqual(terminal.end(), 0)
+
+    def test_terminal_ended_at_once(self):
+        terminal = Terminal(self)
+        terminal.expect(b"# ")
+        terminal.type(b"\x01x")
+        self.assertEqual(terminal.end(), 0)
+
+    def test_panic_on_terminal(self):
+        terminal = Terminal(self)
+        terminal.expect(b"# ")
+        terminal.type(b"echo c >/proc/sysrq-trigger\n")
+        terminal.expect(b"svm: error: L1 kernel: Kernel panic - not syncing: ")
+        log = Path(terminal.expect(b")\r\n").rpartition(b"(log: ")[2].decode())
+        self.assertEqual(terminal.end(), 1)
+        self.assertIn("sysrq: Trigger a crash", log.read_text())
+        log.unlink()
+
+
+class Terminal:
+    """`./svm shell` on a terminal."""
+
+    def __init__(self, test: SvmTest):
+        self._test = test
+        self._ours, self._theirs = pty.openpty()
+        termios.tcsetwinsize(self._theirs, (33, 111))
+        self._before = termios.tcgetattr(self._theirs)
+        self._shown = b""
+        self._process = subprocess.Popen(
+            [SVM, "shell", "--qemu", qemu],
+            stdin=self._theirs,
+            stdout=self._theirs,
+            stderr=self._theirs,
+            start_new_session=True,
+            preexec_fn=lambda: _take_terminal(self._theirs),
+        )
+
+    def type(self, text: bytes) -> None:
+        """Press these keys."""
+        os.write(self._ours, text)
+
+    def expect(self, text: bytes) -> bytes:
+        """Wait until this is shown; what was shown before it."""
+        deadline = time.monotonic() + 90
+        while text not in self._shown:
+            self._test.assertLess(time.monotonic(), deadline, self._shown)
+            if select.select([self._ours], [], [], 1)[0]:
+                self._shown += os.read(self._ours, 65536)
+        before, _, self._shown = self._shown.partition(text)
+        return before
+
+    def end(self) -> int:
+        """Its exit status; the terminal has to be as it was."""
+        status = self._process.wait(30)
+        self._test.assertEqual(termios.tcgetattr(self._theirs), self._before)
+        os.close(self._ours)
+        os.close(self._theirs)
+        return status
 
 
 def _take_terminal(descriptor: int) -> None:
