@@ -14,14 +14,16 @@
 #include "cpu.h"
 #include "ignne.h"
 
-static void assert_ignne(CPUState *cs, run_on_cpu_data data)
+/* Whichever change comes last, this makes the flag what was last asked for. */
+static void copy_level(CPUState *cs, run_on_cpu_data data)
 {
-    cpu_env(cs)->hflags2 |= HF2_IGNNE_MASK;
-}
+    CPUX86State *env = cpu_env(cs);
 
-static void deassert_ignne(CPUState *cs, run_on_cpu_data data)
-{
-    cpu_env(cs)->hflags2 &= ~HF2_IGNNE_MASK;
+    if (qatomic_read(&env->svm.ignne_level)) {
+        env->hflags2 |= HF2_IGNNE_MASK;
+    } else {
+        env->hflags2 &= ~HF2_IGNNE_MASK;
+    }
 }
 
 /**
@@ -33,14 +35,16 @@ static void deassert_ignne(CPUState *cs, run_on_cpu_data data)
 void x86_cpu_assign_ignne(CPUX86State *env, bool asserted)
 {
     CPUState *cs = env_cpu(env);
-    run_on_cpu_func assign = asserted ? assert_ignne : deassert_ignne;
+    bool flag = qatomic_read(&env->hflags2) & HF2_IGNNE_MASK;
 
-    if (asserted == !!(qatomic_read(&env->hflags2) & HF2_IGNNE_MASK)) {
+    /* The flag alone does not tell: a change of it may be on its way. */
+    if (qatomic_read(&env->svm.ignne_level) == asserted && flag == asserted) {
         return;
     }
+    qatomic_set(&env->svm.ignne_level, asserted);
     if (qemu_cpu_is_self(cs)) {
-        assign(cs, RUN_ON_CPU_NULL);
+        copy_level(cs, RUN_ON_CPU_NULL);
     } else {
-        async_run_on_cpu(cs, assign, RUN_ON_CPU_NULL);
+        async_run_on_cpu(cs, copy_level, RUN_ON_CPU_NULL);
     }
 }

@@ -12,7 +12,10 @@
 #include "system/tcg.h"
 #include "migration.h"
 
-/* Without a guest there is nothing that unmodified QEMU does not know. */
+/*
+ * Without a guest the section is left out, so that unmodified QEMU takes the
+ * machine.  It does not expect TR's busy bit, see docs/conformance.rst.
+ */
 static bool guest_is_running(void *opaque)
 {
     X86CPU *cpu = opaque;

@@ -17,10 +17,13 @@
 
 static const char *exit_name(uint64_t code)
 {
+    if (code == SVM_EXIT_ERR) {
+        return "INVALID";
+    }
     switch (code) {
-#define SVM_EXIT_NAME(value, name) \
-    case value: \
-        return name;
+#define SVM_EXIT_NAME(name) \
+    case SVM_EXIT_##name: \
+        return #name;
 #include "exit-codes.h.inc"
     default:
         return NULL;
@@ -79,10 +82,18 @@ static bool read_page(CPUState *cs, hwaddr address, uint8_t *bytes)
                               bytes, VMCB_SIZE) == MEMTX_OK;
 }
 
+static void print_exit_field(Monitor *mon, const VMCBPage *vmcb,
+                             size_t offset, const char *text,
+                             const char *meaning)
+{
+    monitor_printf(mon, "  %03zx %-22s 0x%016" PRIx64 "  %s\n", offset, text,
+                   vmcb_page_load(vmcb, offset, 64), meaning ?: "");
+}
+
 static void print_control_area(Monitor *mon, const VMCBPage *vmcb)
 {
     SVMControls controls;
-    uint64_t exit_code = vmcb_page_load(vmcb, VMCB_EXITCODE, 64);
+    uint64_t exit_code = vmcb_page_load(vmcb, VMCB_CONTROL(exit_code), 64);
     g_autoptr(GString) names = g_string_new(NULL);
 
 #define SVM_CONTROL(field, offset, bits, text) \
@@ -91,15 +102,14 @@ static void print_control_area(Monitor *mon, const VMCBPage *vmcb)
                    #field, (bits) / 4, (uint64_t)controls.field, text);
 #include "svm-controls.h.inc"
 
-    monitor_printf(mon, "  %03x exit code              0x%" PRIx64 "  %s\n",
-                   VMCB_EXITCODE, exit_code, exit_name(exit_code) ?: "");
-    monitor_printf(mon, "  %03x exit information 1     0x%016" PRIx64 "\n",
-                   VMCB_EXITINFO1, vmcb_page_load(vmcb, VMCB_EXITINFO1, 64));
-    monitor_printf(mon, "  %03x exit information 2     0x%016" PRIx64 "\n",
-                   VMCB_EXITINFO2, vmcb_page_load(vmcb, VMCB_EXITINFO2, 64));
-    monitor_printf(mon, "  %03x exit interrupt info    0x%016" PRIx64 "\n",
-                   VMCB_EXITINTINFO,
-                   vmcb_page_load(vmcb, VMCB_EXITINTINFO, 64));
+    print_exit_field(mon, vmcb, VMCB_CONTROL(exit_code), "exit code",
+                     exit_name(exit_code));
+    print_exit_field(mon, vmcb, VMCB_CONTROL(exit_info_1),
+                     "exit information 1", NULL);
+    print_exit_field(mon, vmcb, VMCB_CONTROL(exit_info_2),
+                     "exit information 2", NULL);
+    print_exit_field(mon, vmcb, VMCB_CONTROL(exit_int_info),
+                     "exit interrupt info", NULL);
 
     append_names(names, controls.intercept_cr_read, SVM_EXIT_READ_CR0);
     append_names(names, controls.intercept_cr_write, SVM_EXIT_WRITE_CR0);
@@ -110,17 +120,24 @@ static void print_control_area(Monitor *mon, const VMCBPage *vmcb)
     monitor_printf(mon, "  intercepts:\n%s\n", names->str);
 }
 
+static void print_segment(Monitor *mon, const VMCBPage *page,
+                          size_t offset, const char *name)
+{
+    monitor_printf(mon, "  %03zx %-14s %04" PRIx64 " attributes %03" PRIx64
+                   " limit %08" PRIx64 " base %016" PRIx64 "\n",
+                   offset, name,
+                   vmcb_page_load(page, offset + VMCB_SEGMENT(selector), 16),
+                   vmcb_page_load(page, offset + VMCB_SEGMENT(attrib), 16),
+                   vmcb_page_load(page, offset + VMCB_SEGMENT(limit), 32),
+                   vmcb_page_load(page, offset + VMCB_SEGMENT(base), 64));
+}
+
 static void print_registers(Monitor *mon, const VMCBPage *page,
                             unsigned wanted)
 {
 #define SVM_SEGMENT(field, offset, sets, live, load, reference) \
     if (SVM_SET_##sets & wanted) { \
-        monitor_printf(mon, "  %03x %-14s %04" PRIx64 " attributes %03" \
-                       PRIx64 " limit %08" PRIx64 " base %016" PRIx64 "\n", \
-                       offset, #field, vmcb_page_load(page, offset, 16), \
-                       vmcb_page_load(page, (offset) + 2, 16), \
-                       vmcb_page_load(page, (offset) + 4, 32), \
-                       vmcb_page_load(page, (offset) + 8, 64)); \
+        print_segment(mon, page, offset, #field); \
     }
 #define SVM_REGISTER(field, offset, bits, sets, live, load, reference) \
     if (SVM_SET_##sets & wanted) { \

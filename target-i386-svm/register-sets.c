@@ -13,12 +13,6 @@
 #include "tcg/helper-tcg.h"
 #include "register-sets.h"
 
-/* Parts of a segment (2: 4.8, appendix B). */
-#define SEGMENT_SELECTOR    0
-#define SEGMENT_ATTRIBUTES  2
-#define SEGMENT_LIMIT       4
-#define SEGMENT_BASE        8
-
 /* No row stands at another place than QEMU's structure says. */
 #define SVM_SEGMENT(field, offset, sets, live, load, reference) \
     QEMU_BUILD_BUG_ON(offsetof(struct vmcb, save.field) != (offset));
@@ -36,7 +30,7 @@
     SVM_SEGMENT(field, offset, sets, live, load, reference)
 #include "svm-registers.h.inc"
 
-#define SEGMENT_BASE_AT(offset) ((offset) + SEGMENT_BASE)
+#define SEGMENT_BASE_AT(offset) ((offset) + VMCB_SEGMENT(base))
 
 /* Never called: a register that is listed twice is a doubled case label. */
 static G_GNUC_UNUSED void no_register_is_listed_twice(unsigned place)
@@ -98,27 +92,28 @@ static void store_segment(const VMCBPage *page, unsigned offset,
      * Attributes are bits 47:40 and 55:52 of a descriptor; QEMU's flags are
      * its second word, with bits 15:8 and 23:20 in their places.
      */
-    vmcb_page_store(page, offset + SEGMENT_SELECTOR, 16, segment->selector);
-    vmcb_page_store(page, offset + SEGMENT_ATTRIBUTES, 16,
+    vmcb_page_store(page, offset + VMCB_SEGMENT(selector), 16,
+                    segment->selector);
+    vmcb_page_store(page, offset + VMCB_SEGMENT(attrib), 16,
                     extract32(segment->flags, 8, 8) |
                     extract32(segment->flags, 20, 4) << 8);
-    vmcb_page_store(page, offset + SEGMENT_LIMIT, 32, segment->limit);
-    vmcb_page_store(page, offset + SEGMENT_BASE, 64, segment->base);
+    vmcb_page_store(page, offset + VMCB_SEGMENT(limit), 32, segment->limit);
+    vmcb_page_store(page, offset + VMCB_SEGMENT(base), 64, segment->base);
 }
 
 static SegmentCache load_segment(CPUX86State *env, const VMCBPage *page,
                                  unsigned offset)
 {
-    uint32_t attributes = vmcb_page_load(page, offset + SEGMENT_ATTRIBUTES,
+    uint32_t attributes = vmcb_page_load(page, offset + VMCB_SEGMENT(attrib),
                                          16);
 
     return (SegmentCache) {
-        .selector = vmcb_page_load(page, offset + SEGMENT_SELECTOR, 16),
+        .selector = vmcb_page_load(page, offset + VMCB_SEGMENT(selector), 16),
         .flags = extract32(attributes, 0, 8) << 8 |
                  extract32(attributes, 8, 4) << 20,
-        .limit = vmcb_page_load(page, offset + SEGMENT_LIMIT, 32),
+        .limit = vmcb_page_load(page, offset + VMCB_SEGMENT(limit), 32),
         .base = load_canonical(env, vmcb_page_load(page,
-                                                   offset + SEGMENT_BASE,
+                                                   offset + VMCB_SEGMENT(base),
                                                    64)),
     };
 }
@@ -126,17 +121,17 @@ static SegmentCache load_segment(CPUX86State *env, const VMCBPage *page,
 static void store_table(const VMCBPage *page, unsigned offset,
                         const SegmentCache *table)
 {
-    vmcb_page_store(page, offset + SEGMENT_LIMIT, 32, table->limit);
-    vmcb_page_store(page, offset + SEGMENT_BASE, 64, table->base);
+    vmcb_page_store(page, offset + VMCB_SEGMENT(limit), 32, table->limit);
+    vmcb_page_store(page, offset + VMCB_SEGMENT(base), 64, table->base);
 }
 
 static SegmentCache load_table(CPUX86State *env, const VMCBPage *page,
                                unsigned offset)
 {
     return (SegmentCache) {
-        .limit = vmcb_page_load(page, offset + SEGMENT_LIMIT, 32),
+        .limit = vmcb_page_load(page, offset + VMCB_SEGMENT(limit), 32),
         .base = load_canonical(env, vmcb_page_load(page,
-                                                   offset + SEGMENT_BASE,
+                                                   offset + VMCB_SEGMENT(base),
                                                    64)),
     };
 }

@@ -45,6 +45,9 @@ typedef struct SVMState {
     uint32_t waiting_int_ctl;
     uint32_t waiting_cpl;
 
+    /* IGNNE# as it was last driven; hflags2 follows. */
+    bool ignne_level;
+
     /* CPL in a saved machine; hflags has it while the machine runs. */
     uint32_t saved_cpl;
 } SVMState;

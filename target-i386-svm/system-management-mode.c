@@ -16,9 +16,6 @@
 #include "svm-callouts.h"
 #include "world-switch.h"
 
-#define GUEST_HFLAGS2   (HF2_HIF_MASK | HF2_VINTR_MASK | HF2_NPT_MASK | \
-                         HF2_VGIF_MASK)
-
 /**
  * svm_enter_smm: leave the guest's rules behind, before SMM is entered
  */
@@ -30,12 +27,12 @@ void svm_enter_smm(CPUX86State *env)
         return;
     }
     svm->waits_for_rsm = true;
-    svm->waiting_hflags2 = env->hflags2 & GUEST_HFLAGS2;
+    svm->waiting_hflags2 = env->hflags2 & SVM_GUEST_HFLAGS2;
     svm->waiting_int_ctl = env->int_ctl;
     svm->waiting_cpl = env->hflags & HF_CPL_MASK;
 
     env->hflags &= ~HF_GUEST_MASK;
-    env->hflags2 &= ~GUEST_HFLAGS2;
+    env->hflags2 &= ~SVM_GUEST_HFLAGS2;
     env->int_ctl = 0;
     svm_clear_intercepts(env);
     svm_set_virtual_interrupt_pending(env, false);
@@ -56,7 +53,7 @@ void svm_leave_smm(CPUX86State *env)
     svm_load_intercepts(env);
     env->hflags = (env->hflags & ~HF_CPL_MASK) | svm->waiting_cpl |
                   HF_GUEST_MASK;
-    env->hflags2 = (env->hflags2 & ~GUEST_HFLAGS2) | svm->waiting_hflags2;
+    env->hflags2 = (env->hflags2 & ~SVM_GUEST_HFLAGS2) | svm->waiting_hflags2;
     env->int_ctl = svm->waiting_int_ctl;
     svm_set_virtual_interrupt_pending(env, ctl_has_irq(env));
     tlb_flush(env_cpu(env));

@@ -17,17 +17,7 @@
  * Entries carry no ASID: host and guest share them, so all that came from a
  * page table goes, whatever TLB_CONTROL asks for.  It never asks for less.
  */
-static void flush_all_but_physical(CPUX86State *env)
+void svm_flush_translations(CPUX86State *env)
 {
     tlb_flush_by_mmuidx(env_cpu(env), ALL_INDEXES & ~PHYSICAL_INDEX);
-}
-
-void svm_flush_for_guest(CPUX86State *env)
-{
-    flush_all_but_physical(env);
-}
-
-void svm_flush_for_host(CPUX86State *env)
-{
-    flush_all_but_physical(env);
 }

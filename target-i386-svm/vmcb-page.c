@@ -10,16 +10,17 @@
 #include "tcg/helper-tcg.h"
 #include "vmcb-page.h"
 
-static int probe(VMCBPage *page, CPUTLBEntryFull **full, uintptr_t retaddr)
+static void probe(VMCBPage *page, CPUTLBEntryFull **full, uintptr_t retaddr)
 {
     if (page->mmu_idx == MMU_PHYS_IDX) {
-        return probe_access_full_mmu(page->env, page->address, VMCB_SIZE,
-                                     page->access, page->mmu_idx,
-                                     (void **)&page->host, full);
+        probe_access_full_mmu(page->env, page->address, VMCB_SIZE,
+                              page->access, page->mmu_idx,
+                              (void **)&page->host, full);
+    } else {
+        probe_access_full(page->env, page->address, VMCB_SIZE, page->access,
+                          page->mmu_idx, false, (void **)&page->host, full,
+                          retaddr);
     }
-    return probe_access_full(page->env, page->address, VMCB_SIZE,
-                             page->access, page->mmu_idx, false,
-                             (void **)&page->host, full, retaddr);
 }
 
 VMCBPage vmcb_page_open(CPUX86State *env, uint64_t address,

@@ -1,6 +1,5 @@
 /*
- * VMCB: what #VMEXIT writes into the control area, and the bits in it that
- * QEMU's target/i386/svm.h does not name.
+ * VMCB: where its parts are, and what QEMU's target/i386/svm.h does not name.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -8,17 +7,19 @@
 #ifndef TARGET_I386_SVM_VMCB_H
 #define TARGET_I386_SVM_VMCB_H
 
-/* #VMEXIT's fields (2: appendix B, table B-1). */
-#define VMCB_EXITCODE           0x070
-#define VMCB_EXITINFO1          0x078
-#define VMCB_EXITINFO2          0x080
-#define VMCB_EXITINTINFO        0x088
-#define VMCB_EXITINTINFO_ERROR  0x08c
+/* The place of a field of the control area; of a part in a segment. */
+#define VMCB_CONTROL(field)     offsetof(struct vmcb, control.field)
+#define VMCB_SEGMENT(part)      offsetof(struct vmcb_seg, part)
 
 /* Of the host save area too, which has the same layout. */
 #define VMCB_SIZE               0x1000
 
 /* An intercept of `intercept` (words 00Ch and 010h) by its exit code. */
 #define VMCB_INTERCEPT(exit_code)   (1ULL << ((exit_code) - SVM_EXIT_INTR))
+
+/* Exit codes that QEMU has no use for yet (2: appendix C). */
+#define SVM_EXIT_MWAIT_CONDITIONAL  0x08c
+#define SVM_EXIT_RDPRU              0x08e
+#define SVM_EXIT_EFER_WRITE_TRAP    0x08f
 
 #endif

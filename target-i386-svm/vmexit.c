@@ -55,21 +55,20 @@ static void store_guest(CPUX86State *env, const VMCBPage *vmcb)
     if (env->hflags & HF_INHIBIT_IRQ_MASK) {
         int_state |= SVM_INTERRUPT_SHADOW_MASK;
     }
-    vmcb_page_store(vmcb, offsetof(struct vmcb, control.int_state), 32,
-                    int_state);
-    vmcb_page_store(vmcb, offsetof(struct vmcb, control.int_ctl), 32,
-                    env->int_ctl);
-    vmcb_page_store(vmcb, VMCB_EXITINTINFO, 32, env->svm.delivering.info);
-    vmcb_page_store(vmcb, VMCB_EXITINTINFO_ERROR, 32,
+    vmcb_page_store(vmcb, VMCB_CONTROL(int_state), 32, int_state);
+    vmcb_page_store(vmcb, VMCB_CONTROL(int_ctl), 32, env->int_ctl);
+    vmcb_page_store(vmcb, VMCB_CONTROL(exit_int_info), 32,
+                    env->svm.delivering.info);
+    vmcb_page_store(vmcb, VMCB_CONTROL(exit_int_info_err), 32,
                     env->svm.delivering.error_code);
 }
 
 static void store_exit_information(CPUX86State *env, const VMCBPage *vmcb)
 {
-    vmcb_page_store(vmcb, VMCB_EXITCODE, 64, env->svm.exit_code);
-    vmcb_page_store(vmcb, VMCB_EXITINFO1, 64, env->svm.exit_info_1);
-    vmcb_page_store(vmcb, VMCB_EXITINFO2, 64, env->svm.exit_info_2);
-    vmcb_page_store(vmcb, offsetof(struct vmcb, control.event_inj), 32,
+    vmcb_page_store(vmcb, VMCB_CONTROL(exit_code), 64, env->svm.exit_code);
+    vmcb_page_store(vmcb, VMCB_CONTROL(exit_info_1), 64, env->svm.exit_info_1);
+    vmcb_page_store(vmcb, VMCB_CONTROL(exit_info_2), 64, env->svm.exit_info_2);
+    vmcb_page_store(vmcb, VMCB_CONTROL(event_inj), 32,
                     env->svm.controls.event_inj & ~SVM_EVTINJ_VALID);
 }
 
@@ -79,8 +78,7 @@ static void clear_guest_controls(CPUX86State *env)
         env->pat = env->svm.host_pat;
     }
     env->hflags &= ~(HF_GUEST_MASK | HF_INHIBIT_IRQ_MASK);
-    env->hflags2 &= ~(HF2_HIF_MASK | HF2_VINTR_MASK | HF2_NPT_MASK |
-                      HF2_VGIF_MASK);
+    env->hflags2 &= ~SVM_GUEST_HFLAGS2;
     svm_clear_intercepts(env);
     env->int_ctl = 0;
     env->tsc_offset = 0;
@@ -135,9 +133,10 @@ void do_vmexit(CPUX86State *env)
     trace_svm_vmexit(cs->cpu_index, env->vm_vmcb, env->svm.exit_code,
                      env->svm.exit_info_1, env->svm.exit_info_2,
                      env->svm.delivering.info, env->eip);
-    qemu_log_mask(CPU_LOG_INT, "svm: #VMEXIT 0x%" PRIx64 " EXITINFO1 0x%"
-                  PRIx64 " EXITINFO2 0x%" PRIx64 " EXITINTINFO 0x%" PRIx32
-                  " rip 0x%" PRIx64 "\n", env->svm.exit_code,
+    qemu_log_mask(CPU_LOG_INT, "svm: cpu %d #VMEXIT of VMCB 0x%" PRIx64
+                  ": 0x%" PRIx64 " EXITINFO1 0x%" PRIx64 " EXITINFO2 0x%"
+                  PRIx64 " EXITINTINFO 0x%" PRIx32 " rip 0x%" PRIx64 "\n",
+                  cs->cpu_index, env->vm_vmcb, env->svm.exit_code,
                   env->svm.exit_info_1, env->svm.exit_info_2,
                   env->svm.delivering.info, (uint64_t)env->eip);
 
@@ -159,7 +158,7 @@ void do_vmexit(CPUX86State *env)
         return;
     }
     load_host(env, &host);
-    svm_flush_for_host(env);
+    svm_flush_translations(env);
 
     /* VMRUN has completed only now: a single step traps here. */
     if (env->eflags & TF_MASK) {

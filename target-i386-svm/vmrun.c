@@ -14,7 +14,7 @@
 
 /* No field of the control area stands at another place than QEMU says. */
 #define SVM_CONTROL(field, offset, bits, text) \
-    QEMU_BUILD_BUG_ON(offsetof(struct vmcb, control.field) != (offset));
+    QEMU_BUILD_BUG_ON(VMCB_CONTROL(field) != (offset));
 #include "svm-controls.h.inc"
 
 uint64_t svm_operand_address(CPUX86State *env, int aflag, uint32_t exit_code,
@@ -74,8 +74,7 @@ static void load_controls(CPUX86State *env)
     env->tsc_offset = controls->tsc_offset;
     env->int_ctl = controls->int_ctl;
 
-    env->hflags2 &= ~(HF2_HIF_MASK | HF2_VINTR_MASK | HF2_NPT_MASK |
-                      HF2_VGIF_MASK);
+    env->hflags2 &= ~SVM_GUEST_HFLAGS2;
     if (controls->int_ctl & V_INTR_MASKING_MASK) {
         /* The host's IF masks physical interrupts (2: 15.21.1). */
         env->hflags2 |= HF2_VINTR_MASK;
@@ -169,21 +168,22 @@ void helper_vmrun(CPUX86State *env, int aflag, int next_eip_addend)
     if (rule) {
         trace_svm_vmrun_check_failed(env_cpu(env)->cpu_index, vmcb, rule,
                                      value);
-        qemu_log_mask(CPU_LOG_INT, "svm: VMRUN of VMCB 0x%" PRIx64 " failed: "
-                      "%s: 0x%" PRIx64 "\n", vmcb, rule, value);
+        qemu_log_mask(CPU_LOG_INT, "svm: cpu %d VMRUN of VMCB 0x%" PRIx64
+                      " failed: %s: 0x%" PRIx64 "\n",
+                      env_cpu(env)->cpu_index, vmcb, rule, value);
         cpu_vmexit(env, SVM_EXIT_ERR, 0, GETPC());
     }
 
     load_guest(env, &guest);
-    svm_flush_for_guest(env);
+    svm_flush_translations(env);
     set_global_interrupt_flag(env);
 
     trace_svm_vmrun(env_cpu(env)->cpu_index, vmcb, env->eip,
                     env->svm.controls.asid, env->svm.controls.event_inj);
-    qemu_log_mask(CPU_LOG_INT, "svm: VMRUN of VMCB 0x%" PRIx64 ": rip 0x%"
-                  PRIx64 " ASID %" PRIu32 " EVENTINJ 0x%" PRIx32 "\n", vmcb,
-                  (uint64_t)env->eip, env->svm.controls.asid,
-                  env->svm.controls.event_inj);
+    qemu_log_mask(CPU_LOG_INT, "svm: cpu %d VMRUN of VMCB 0x%" PRIx64
+                  ": rip 0x%" PRIx64 " ASID %" PRIu32 " EVENTINJ 0x%" PRIx32
+                  "\n", env_cpu(env)->cpu_index, vmcb, (uint64_t)env->eip,
+                  env->svm.controls.asid, env->svm.controls.event_inj);
 
     svm_inject_event(env);
 }

@@ -9,6 +9,10 @@
 
 #include "register-sets.h"
 
+/* What hflags2 says of the guest that runs. */
+#define SVM_GUEST_HFLAGS2   (HF2_HIF_MASK | HF2_VINTR_MASK | HF2_NPT_MASK | \
+                             HF2_VGIF_MASK)
+
 /**
  * svm_operand_address: the operand of VMRUN, VMLOAD and VMSAVE
  * @aflag: address size: 0, 1, 2 for 16, 32, 64 bits of rAX
@@ -54,11 +58,10 @@ void svm_inject_event(CPUX86State *env);
 void svm_set_virtual_interrupt_pending(CPUX86State *env, bool pending);
 
 /**
- * svm_flush_for_guest, svm_flush_for_host: forget the translations that do
- * not hold in the world that is being entered (2: 15.16)
+ * svm_flush_translations: forget the translations that do not hold in the
+ * world that is being entered (2: 15.16)
  */
-void svm_flush_for_guest(CPUX86State *env);
-void svm_flush_for_host(CPUX86State *env);
+void svm_flush_translations(CPUX86State *env);
 
 /**
  * svm_virtual_gif_enabled: STGI and CLGI act on V_GIF (2: 15.33.2)

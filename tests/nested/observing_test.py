@@ -239,7 +239,7 @@ class Observed:
                 # It may have to fetch the kernel: no limit of ours.
                 self._check(math.inf)
         deadline = time.monotonic() + SECONDS
-        while not re.search("exit code +0x78 ", self.monitor.ask("info svm")):
+        while not re.search("exit code +0x0*78 ", self.monitor.ask("info svm")):
             self._check(deadline)
 
     def _check(self, deadline: float) -> None:
@@ -266,7 +266,7 @@ class ObservingTest(unittest.TestCase):
         for _ in range(20):
             debugger.run_to(CODE)
             text = run.monitor.ask("info svm")
-            if re.search("exit code +0x78 ", text):
+            if re.search("exit code +0x0*78 ", text):
                 return debugger, text
         self.fail(text)
 
@@ -308,7 +308,7 @@ class NestedPaging(ObservingTest):
         of_vmcb, of_host = text.split("host save area at ")
 
         self.assertEqual(field(vmcb, EXIT_CODE, 8), EXIT_HLT)
-        self.assertRegex(of_vmcb, r"\n  070 exit code +0x78  HLT\n")
+        self.assertRegex(of_vmcb, r"\n  070 exit code +0x0*78  HLT\n")
         # With the VMCB's state, the address after the last HLT.
         self.assertIn(f"  578 rip            {CODE + 1:016x}\n", of_vmcb)
         # L1's kernel executed the VMRUN.
@@ -379,7 +379,8 @@ class NestedPaging(ObservingTest):
 
         # The two ways to log say the same.
         logged = re.findall(
-            rf"^svm: VMRUN of VMCB 0x{vmcb}: (.*)\n|^svm: #VMEXIT (.*)\n",
+            rf"^svm: cpu 0 VMRUN of VMCB 0x{vmcb}: (.*)\n"
+            rf"|^svm: cpu 0 #VMEXIT of VMCB 0x{vmcb}: (.*)\n",
             log,
             re.MULTILINE,
         )
