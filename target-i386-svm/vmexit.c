@@ -107,14 +107,50 @@ static void load_host(CPUX86State *env, const SVMRegisters *host)
 }
 
 /*
- * Memory can have been written since VMRUN.  Paging for long mode without
- * PAE is a state that no MOV to CRn may reach; the manual's answer to a host
- * state that is not consistent is a shutdown.
+ * A processor keeps the four entries that CR3 points to in PAE mode; QEMU
+ * looks at them again and again, but #VMEXIT says first if they are illegal.
+ * Bit 5 is reserved as well, but QEMU's walk sets it in each one that it uses.
  */
-static bool host_is_consistent(const SVMRegisters *host)
+static const char *illegal_pdpte(CPUX86State *env, const SVMRegisters *host,
+                                 uint64_t *value)
 {
-    return !((host->efer & MSR_EFER_LME) && (host->cr0 & CR0_PG_MASK) &&
-             !(host->cr4 & CR4_PAE_MASK));
+    uint64_t reserved = MAKE_64BIT_MASK(1, 2) | MAKE_64BIT_MASK(6, 3) |
+        ~MAKE_64BIT_MASK(0, env_archcpu(env)->phys_bits);
+    int i;
+
+    if (!(host->cr0 & CR0_PG_MASK) || !(host->cr4 & CR4_PAE_MASK) ||
+        (host->efer & MSR_EFER_LME)) {
+        return NULL;
+    }
+    for (i = 0; i < 4; i++) {
+        *value = x86_ldq_phys(env_cpu(env),
+                              (uint32_t)(host->cr3 & ~0x1fULL) + 8 * i);
+        if ((*value & PG_PRESENT_MASK) && (*value & reserved)) {
+            return "a PDPTE has a reserved bit set";
+        }
+    }
+    return NULL;
+}
+
+/*
+ * Memory can have been written since VMRUN.  The manual names no checks but
+ * those of guests; EFER.SVME is left out, as nothing needs it in a host that
+ * is loaded, and QEMU's GIF is 1 without it.
+ */
+static const char *failed_host_check(CPUX86State *env,
+                                     const SVMRegisters *host, uint64_t *value)
+{
+    return svm_inconsistent_mode(env, host, value)
+        ?: illegal_pdpte(env, host, value);
+}
+
+static bool rip_is_outside_code_segment(CPUX86State *env)
+{
+    if (env->hflags & HF_CS64_MASK) {
+        return env->eip != sextract64(env->eip, 0,
+                                      cpu_x86_virtual_addr_width(env));
+    }
+    return env->eip > env->segs[R_CS].limit;
 }
 
 /**
@@ -129,6 +165,8 @@ void do_vmexit(CPUX86State *env)
     VMCBPage vmcb = vmcb_page_open(env, env->vm_vmcb, MMU_DATA_STORE,
                                    MMU_PHYS_IDX, 0);
     SVMRegisters host;
+    const char *rule;
+    uint64_t value;
 
     trace_svm_vmexit(cs->cpu_index, env->vm_vmcb, env->svm.exit_code,
                      env->svm.exit_info_1, env->svm.exit_info_2,
@@ -149,10 +187,13 @@ void do_vmexit(CPUX86State *env)
 
     clear_guest_controls(env);
     read_host(env, &host);
-    if (!host_is_consistent(&host)) {
-        qemu_log_mask(CPU_LOG_RESET, "svm: shutdown: the host save area at "
-                      "0x%" PRIx64 " holds no consistent state\n",
-                      env->svm.host_save_pa);
+    rule = failed_host_check(env, &host, &value);
+    if (rule) {
+        trace_svm_host_check_failed(cs->cpu_index, env->svm.host_save_pa, rule,
+                                    value);
+        qemu_log_mask(CPU_LOG_RESET, "svm: cpu %d shutdown: in the host save "
+                      "area at 0x%" PRIx64 " %s: 0x%" PRIx64 "\n",
+                      cs->cpu_index, env->svm.host_save_pa, rule, value);
         qemu_system_reset_request(SHUTDOWN_CAUSE_GUEST_RESET);
         cs->halted = 1;
         return;
@@ -164,5 +205,7 @@ void do_vmexit(CPUX86State *env)
     if (env->eflags & TF_MASK) {
         env->dr[6] |= DR6_BS;
         do_interrupt_all(env_archcpu(env), EXCP01_DB, 0, 0, env->eip, 0);
+    } else if (rip_is_outside_code_segment(env)) {
+        raise_exception_err(env, EXCP0D_GPF, 0);
     }
 }

@@ -1,6 +1,7 @@
 /*
  * VMRUN's consistency checks (2: 15.5.1 "Canonicalization and Consistency
- * Checks"): one line a rule, on the copies that VMRUN read.
+ * Checks"): one line a rule, on the copies that VMRUN read.  Those of the
+ * mode are #VMEXIT's checks of the host, too.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -79,39 +80,44 @@ static const char *check_nested_paging(CPUX86State *env,
     return NULL;
 }
 
-static const char *check_control_registers(CPUX86State *env,
-                                           const SVMRegisters *guest,
-                                           uint64_t *value)
+const char *svm_inconsistent_mode(CPUX86State *env,
+                                  const SVMRegisters *state, uint64_t *value)
 {
-    bool long_mode = (guest->efer & MSR_EFER_LME) &&
-                     (guest->cr0 & CR0_PG_MASK);
-    uint64_t efer_long_mode = guest->efer & (MSR_EFER_LMA | MSR_EFER_LME);
+    bool long_mode = (state->efer & MSR_EFER_LME) &&
+                     (state->cr0 & CR0_PG_MASK);
+    uint64_t efer_long_mode = state->efer & (MSR_EFER_LMA | MSR_EFER_LME);
 
-    FAIL_IF(!(guest->efer & MSR_EFER_SVME), guest->efer, "EFER.SVME is 0");
-    FAIL_IF(guest->efer & MSR_EFER_RESERVED, guest->efer,
+    FAIL_IF(state->efer & MSR_EFER_RESERVED, state->efer,
             "EFER has a reserved bit set");
     FAIL_IF(efer_long_mode &&
-            !(env->features[FEAT_8000_0001_EDX] & CPUID_EXT2_LM), guest->efer,
+            !(env->features[FEAT_8000_0001_EDX] & CPUID_EXT2_LM), state->efer,
             "EFER.LMA or EFER.LME without long mode");
 
-    FAIL_IF(guest->cr0 & SVM_CR0_RESERVED_MASK, guest->cr0,
+    FAIL_IF(state->cr0 & SVM_CR0_RESERVED_MASK, state->cr0,
             "CR0[63:32] is not zero");
-    FAIL_IF((guest->cr0 & CR0_NW_MASK) && !(guest->cr0 & CR0_CD_MASK),
-            guest->cr0, "CR0.NW is 1 while CR0.CD is 0");
-    FAIL_IF(guest->cr4 & cr4_reserved_bits(env), guest->cr4,
+    FAIL_IF((state->cr0 & CR0_NW_MASK) && !(state->cr0 & CR0_CD_MASK),
+            state->cr0, "CR0.NW is 1 while CR0.CD is 0");
+    FAIL_IF(state->cr4 & cr4_reserved_bits(env), state->cr4,
             "CR4 has a reserved bit set");
-    FAIL_IF(long_mode && !(guest->cr4 & CR4_PAE_MASK), guest->cr4,
+    FAIL_IF(long_mode && !(state->cr4 & CR4_PAE_MASK), state->cr4,
             "EFER.LME and CR0.PG while CR4.PAE is 0");
-    FAIL_IF(long_mode && !(guest->cr0 & CR0_PE_MASK), guest->cr0,
+    FAIL_IF(long_mode && !(state->cr0 & CR0_PE_MASK), state->cr0,
             "EFER.LME and CR0.PG while CR0.PE is 0");
-    FAIL_IF(long_mode && (guest->cs.flags & DESC_L_MASK) &&
-            (guest->cs.flags & DESC_B_MASK), guest->cs.flags,
+    FAIL_IF(long_mode && (state->cs.flags & DESC_L_MASK) &&
+            (state->cs.flags & DESC_B_MASK), state->cs.flags,
             "EFER.LME, CR0.PG, CS.L and CS.D are all 1");
 
     /* Only long mode has reserved bits there; else the upper half is lost. */
-    FAIL_IF(long_mode && (guest->cr3 >> env_archcpu(env)->phys_bits),
-            guest->cr3, "CR3 is above the physical address limit");
+    FAIL_IF(long_mode && (state->cr3 >> env_archcpu(env)->phys_bits),
+            state->cr3, "CR3 is above the physical address limit");
+    return NULL;
+}
 
+static const char *check_guest_registers(CPUX86State *env,
+                                         const SVMRegisters *guest,
+                                         uint64_t *value)
+{
+    FAIL_IF(!(guest->efer & MSR_EFER_SVME), guest->efer, "EFER.SVME is 0");
     FAIL_IF(guest->dr6 & DR_RESERVED_MASK, guest->dr6,
             "DR6[63:32] is not zero");
     FAIL_IF(guest->dr7 & DR_RESERVED_MASK, guest->dr7,
@@ -157,6 +163,7 @@ const char *svm_vmrun_failed_check(CPUX86State *env,
     const char *rule = check_controls(env, value);
 
     rule = rule ?: check_nested_paging(env, guest, value);
-    rule = rule ?: check_control_registers(env, guest, value);
+    rule = rule ?: check_guest_registers(env, guest, value);
+    rule = rule ?: svm_inconsistent_mode(env, guest, value);
     return rule ?: check_event_injection(env, guest, value);
 }

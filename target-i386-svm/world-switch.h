@@ -38,6 +38,16 @@ const char *svm_vmrun_failed_check(CPUX86State *env,
                                    uint64_t *value);
 
 /**
+ * svm_inconsistent_mode: do CR0, CR3, CR4, EFER and CS fit each other and the
+ * processor (2: 15.5.1)?  For guests, and for the host that #VMEXIT loads.
+ * @value: what the failing check looked at
+ *
+ * Returns NULL if they do, else the rule that they break.
+ */
+const char *svm_inconsistent_mode(CPUX86State *env,
+                                  const SVMRegisters *state, uint64_t *value);
+
+/**
  * svm_load_intercepts, svm_clear_intercepts: QEMU's own code looks for the
  * intercepts in CPUX86State; they come from env->svm.controls
  */

@@ -69,6 +69,73 @@ static void host_save_page_is_memory(SVMMachine *machine, const SVMCase *test)
                other);
 }
 
+/* A guest without paging writes 32 bits of what the host will get. */
+static void run_guest_that_writes(SVMMachine *machine, uint64_t address,
+                                  uint32_t value)
+{
+    svm_prepare_guest_32(machine, GUEST_write_32_bits_jump);
+    svm_set_mailbox(machine, MAILBOX_GUEST_RBX, address);
+    svm_set_mailbox(machine, MAILBOX_GUEST_RCX, value);
+    svm_step_begin(machine, 0, STEP_vmrun, VMCB, 0);
+}
+
+typedef struct HostField {
+    const char *field;
+    /* Of the two halves of the field. */
+    unsigned half;
+    uint32_t value;
+} HostField;
+
+static void inconsistent_host(SVMMachine *machine, const SVMCase *test)
+{
+    const HostField *bad = test->data;
+
+    run_guest_that_writes(machine, HOST_SAVE + svm_field(bad->field)->offset +
+                          4 * bad->half, bad->value);
+    svm_expect_shutdown(machine, test);
+}
+
+static void illegal_pdpte(SVMMachine *machine, const SVMCase *test)
+{
+    const uint32_t *entry = test->data;
+
+    run_guest_that_writes(machine, HOST_PAE_PDPT + 8 * 3, *entry);
+    svm_expect_shutdown(machine, test);
+}
+
+static void not_present_pdpte(SVMMachine *machine, const SVMCase *test)
+{
+    run_guest_that_writes(machine, HOST_PAE_PDPT + 8 * 3, -2);
+    svm_step_end(machine, 0, 10);
+    svm_expect_exit(machine, test, SVM_EXIT_VMMCALL);
+}
+
+static void not_canonical_rip(SVMMachine *machine, const SVMCase *test)
+{
+    const uint64_t rip = 0x0000800000000000;
+
+    svm_prepare_guest(machine, GUEST_write_memory);
+    svm_set_mailbox(machine, MAILBOX_GUEST_RBX,
+                    HOST_SAVE + svm_field("rip")->offset);
+    svm_set_mailbox(machine, MAILBOX_GUEST_RCX, rip);
+    svm_step(machine, STEP_vmrun, VMCB, 0);
+    svm_expect_fault(machine, test, FAULT_GP, 0);
+    svm_expect(test, "RIP of the exception",
+               svm_mailbox(machine, MAILBOX_FAULT_RIP), rip);
+}
+
+static void rip_beyond_limit(SVMMachine *machine, const SVMCase *test)
+{
+    const uint32_t limit = 0xfff;
+
+    run_guest_that_writes(machine, HOST_SAVE + svm_field("cs.limit")->offset,
+                          limit);
+    svm_step_end(machine, 0, 10);
+    svm_expect_fault(machine, test, FAULT_GP, 0);
+    svm_expect(test, "times that VMRUN's successor ran",
+               svm_mailbox(machine, MAILBOX_VMRUN_RETURNS), 0);
+}
+
 /* Debug registers are not the host's afterwards. */
 static void debug_registers(SVMMachine *machine, const SVMCase *test)
 {
@@ -234,6 +301,76 @@ static const SVMCase cases[] = {
         .path = "hostsave/page-is-memory",
         .rule = "2: 15.5.1, 15.6",
         .run = host_save_page_is_memory,
+    }, {
+        .path = "hostsave/inconsistent/cr0-upper-half",
+        .rule = "2: 15.6 (row 11)",
+        .run = inconsistent_host,
+        .data = &(HostField) { "cr0", 1, 1 },
+        .fails_on_pristine = true,
+    }, {
+        .path = "hostsave/inconsistent/cr0-nw-without-cd",
+        .rule = "2: 15.6 (row 11)",
+        .run = inconsistent_host,
+        .data = &(HostField) { "cr0", 0, 0xa0010033 },
+        .fails_on_pristine = true,
+    }, {
+        .path = "hostsave/inconsistent/cr3-above-limit",
+        .rule = "2: 15.6 (row 11)",
+        .run = inconsistent_host,
+        .data = &(HostField) { "cr3", 1, 0x100 },
+    }, {
+        .path = "hostsave/inconsistent/cr4-reserved",
+        .rule = "2: 15.6 (row 11)",
+        .run = inconsistent_host,
+        .data = &(HostField) { "cr4", 1, 0x1 },
+        .fails_on_pristine = true,
+    }, {
+        .path = "hostsave/inconsistent/cr4-without-pae",
+        .rule = "2: 15.6 (row 11)",
+        .run = inconsistent_host,
+        .data = &(HostField) { "cr4", 0, CR4_HOST & ~0x20 },
+    }, {
+        .path = "hostsave/inconsistent/efer-reserved",
+        .rule = "2: 15.6 (row 11)",
+        .run = inconsistent_host,
+        .data = &(HostField) { "efer", 1, 1 },
+        .fails_on_pristine = true,
+    }, {
+        .path = "hostsave/inconsistent/code-of-32-and-64-bits",
+        .rule = "2: 15.6 (row 11)",
+        .run = inconsistent_host,
+        .data = &(HostField) { "cs.selector", 0,
+                               SELECTOR_CODE_64 | 0xe9b << 16 },
+        .fails_on_pristine = true,
+    }, {
+        .path = "hostsave/illegal-pdpte/writable",
+        .rule = "2: 15.6 (row 11)",
+        .run = illegal_pdpte,
+        .data = &(uint32_t) { (HOST_PD + 3 * PAGE) | 3 },
+        .host_mode = HOST_PAE,
+        .fails_on_pristine = true,
+    }, {
+        .path = "hostsave/illegal-pdpte/large",
+        .rule = "2: 15.6 (row 11)",
+        .run = illegal_pdpte,
+        .data = &(uint32_t) { (HOST_PD + 3 * PAGE) | 0x81 },
+        .host_mode = HOST_PAE,
+        .fails_on_pristine = true,
+    }, {
+        .path = "hostsave/not-present-pdpte",
+        .rule = "2: 15.6, 5.2.3",
+        .run = not_present_pdpte,
+        .host_mode = HOST_PAE,
+    }, {
+        .path = "hostsave/rip/not-canonical",
+        .rule = "2: 15.6 (row 11)",
+        .run = not_canonical_rip,
+    }, {
+        .path = "hostsave/rip/beyond-limit",
+        .rule = "2: 15.6 (row 11)",
+        .run = rip_beyond_limit,
+        .host_mode = HOST_PAE,
+        .fails_on_pristine = true,
     }, {
         .path = "hostsave/debug-registers",
         .rule = "2: 15.6 (row 7)",

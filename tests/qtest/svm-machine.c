@@ -413,6 +413,29 @@ void svm_expect_emulator_survives(SVMMachine *machine, const SVMCase *test)
     end_emulator(machine);
 }
 
+void svm_expect_shutdown(SVMMachine *machine, const SVMCase *test)
+{
+    int64_t end = g_get_monotonic_time() + STEP_SECONDS * G_TIME_SPAN_SECOND;
+    uint32_t *done = mailbox_word(machine, 0, MAILBOX_DONE);
+    g_autofree char *how = NULL;
+    bool died;
+
+    if (machine->lost) {
+        return;
+    }
+    while (!emulator_has_ended(machine, &how, &died)) {
+        if (qatomic_load_acquire(done) || g_get_monotonic_time() > end) {
+            lose(machine, "the processor did not shut down");
+            return;
+        }
+        g_usleep(100);
+    }
+    if (died) {
+        fail(test, "%s", how);
+    }
+    end_emulator(machine);
+}
+
 void svm_expect_unchanged(SVMMachine *machine, const SVMCase *test,
                           const char *what, uint64_t page,
                           const uint8_t *before,

@@ -206,6 +206,13 @@ void svm_expect_fault(SVMMachine *machine, const SVMCase *test,
 void svm_expect_emulator_survives(SVMMachine *machine, const SVMCase *test);
 
 /**
+ * svm_expect_shutdown: the step that processor 0 does has to shut it down
+ *
+ * The machine ends with it: no step can be asked for afterwards.
+ */
+void svm_expect_shutdown(SVMMachine *machine, const SVMCase *test);
+
+/**
  * svm_expect_unchanged: a page may differ only in some of its bytes
  * @may_differ: whether the byte at an offset may
  *
