@@ -16,5 +16,7 @@ void svm_enter_smm(CPUX86State *env);
 void svm_leave_smm(CPUX86State *env);
 void x86_check_msr_is_canonical(CPUX86State *env, uint64_t value,
                                 uintptr_t retaddr);
+void x86_load_null_selector(CPUX86State *env, X86Seg segment,
+                            unsigned selector);
 
 #endif

@@ -208,6 +208,22 @@ static void null_fs_is_not_present(SVMMachine *machine, const SVMCase *test)
                svm_get(machine, SCRATCH, "fs.attributes") >> 7 & 1, 0);
 }
 
+/* The processor decides whether base and limit are cleared as well. */
+static void null_fs_base(SVMMachine *machine, const SVMCase *test)
+{
+    const bool *is_kept = test->data;
+
+    svm_step(machine, STEP_write_fs, 0, SELECTOR_DATA);
+    svm_step(machine, STEP_write_msr, MSR_FS_BASE, 0x123450);
+    svm_step(machine, STEP_write_fs, 0, 0);
+    svm_step(machine, STEP_vmsave, SCRATCH, 0);
+    svm_expect(test, "FS base after a null selector",
+               svm_get(machine, SCRATCH, "fs.base"), *is_kept ? 0x123450 : 0);
+    svm_expect(test, "FS limit after a null selector",
+               svm_get(machine, SCRATCH, "fs.limit"),
+               *is_kept ? 0xffffffff : 0);
+}
+
 /*
  * In a guest that may: the address is the host's, with nested paging or
  * without, in 64-bit mode or not.
@@ -471,6 +487,24 @@ static const SVMCase cases[] = {
         .path = "vmsave/null-fs-is-not-present",
         .rule = "3: MOV, VMSAVE (row 13)",
         .run = null_fs_is_not_present,
+    }, {
+        .path = "vmsave/null-fs-base/kept",
+        .rule = "2: 4.5.1; Zen 1 (row 13)",
+        .run = null_fs_base,
+        .data = &(bool) { true },
+        .fails_on_pristine = true,
+    }, {
+        .path = "vmsave/null-fs-base/cleared-silently",
+        .rule = "2: 4.5.1; Zen 2 (row 13)",
+        .run = null_fs_base,
+        .data = &(bool) { false },
+        .arguments = "-cpu EPYC-Rome",
+    }, {
+        .path = "vmsave/null-fs-base/cleared",
+        .rule = "2: 4.5.1; CPUID 8000_0021 EAX[6] (row 13)",
+        .run = null_fs_base,
+        .data = &(bool) { false },
+        .arguments = "-cpu EPYC,null-sel-clr-base=on",
     }, {
         .path = "vmsave/null-ldtr-is-not-present",
         .rule = "3: LLDT, VMSAVE (row 13)",
