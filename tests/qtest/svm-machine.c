@@ -544,15 +544,23 @@ static bool is_for_this_emulator(const SVMCase *test)
            g_str_equal(qtest_get_arch(), "x86_64");
 }
 
+static bool has_mark(const SVMCase *test, const char *option)
+{
+    return g_str_equal(option, "--still-open") ? test->still_open :
+                                                 test->fails_on_pristine;
+}
+
 int svm_test_main(int argc, char **argv, const SVMCase *cases, size_t nr)
 {
     const struct rlimit no_core_files = { };
     g_autofree char **arguments = g_new0(char *, argc + 2);
     size_t i;
 
-    if (argc == 2 && g_str_equal(argv[1], "--fails-on-pristine")) {
+    if (argc == 2 && (g_str_equal(argv[1], "--fails-on-pristine") ||
+                      g_str_equal(argv[1], "--still-open"))) {
         for (i = 0; i < nr; i++) {
-            if (is_for_this_emulator(&cases[i]) && cases[i].fails_on_pristine) {
+            if (is_for_this_emulator(&cases[i]) &&
+                has_mark(&cases[i], argv[1])) {
                 printf("/%s/svm/%s\n", qtest_get_arch(), cases[i].path);
             }
         }

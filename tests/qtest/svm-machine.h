@@ -72,8 +72,8 @@ struct SVMCase {
 /**
  * svm_test_main: the main function of a test program
  *
- * Knows GLib's options (--tap, -l, -p PATH, ...), and --fails-on-pristine:
- * print the paths of the cases that fail on unmodified QEMU.
+ * Knows GLib's options (--tap, -l, -p PATH, ...), and --fails-on-pristine
+ * and --still-open: print the paths of the cases with that mark.
  *
  * A case is a machine of its own, so that no case can spoil another, and an
  * emulator that ends is a case that failed.
