@@ -12,7 +12,9 @@ import shutil
 import stat
 import subprocess
 import tempfile
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 
 import apt_archive
 from errors import SetupFailed
@@ -58,10 +60,21 @@ class _Cpio:
         return b"".join(self._parts)
 
 
-def make_initramfs(kernel: L1Kernel) -> Path:
-    """The initramfs for a kernel, from the cache when nothing in it changed."""
-    deb = Path(apt_archive.fetch_deb("busybox-static", ("trixie",)))
-    content = pack(kernel, _busybox(deb), _halt_loop().read_bytes())
+def make_initramfs(
+    kernel: L1Kernel,
+    init: Path = INIT,
+    programs: Sequence[Path] = (HALT_LOOP,),
+    files: Mapping[str, bytes] = MappingProxyType({}),
+) -> Path:
+    """An initramfs for a kernel, from the cache when nothing in it changed.
+
+    `programs` are C sources, each compiled to a static /bin/NAME; `files` are more
+    files by path, executable if they are in a folder called bin.
+    """
+    contents = {"bin/busybox": _busybox().read_bytes(), **files}
+    for source in programs:
+        contents[f"bin/{source.stem}"] = _compiled(source).read_bytes()
+    content = pack(kernel, init.read_bytes(), contents)
     digest = hashlib.sha256(content).hexdigest()[:16]
     initramfs = BUILD / "initramfs" / f"{kernel.version}-{digest}.cpio"
     if not initramfs.exists():
@@ -69,23 +82,27 @@ def make_initramfs(kernel: L1Kernel) -> Path:
     return initramfs
 
 
-def pack(kernel: L1Kernel, busybox: bytes, halt_loop: bytes) -> bytes:
+def pack(kernel: L1Kernel, init: bytes, files: Mapping[str, bytes]) -> bytes:
     """The archive; equal inputs give equal bytes."""
     cpio = _Cpio()
-    for name in (
-        *("bin", "dev", "etc", "lib", "lib/modules", "mnt", "mnt/host", "proc"),
-        *("root", "sbin", "sys", "tmp", "usr", "usr/bin", "usr/sbin"),
-    ):
+    folders = {
+        *("bin", "dev", "etc", "lib/modules", "mnt/host", "proc"),
+        *("root", "sbin", "sys", "tmp", "usr/bin", "usr/sbin"),
+        *(os.path.dirname(name) for name in files),
+    }
+    folders |= {str(parent) for name in folders for parent in Path(name).parents}
+    for name in sorted(folders - {"", "."}):
         cpio.folder(name)
     # /dev/console has to be there before init can mount anything.
     cpio.device("dev/console", 5, 1)
     cpio.device("dev/null", 1, 3)
-    cpio.file("bin/busybox", busybox, 0o755)
     cpio.link("bin/sh", "busybox")
-    cpio.file("bin/kvm-halt-loop", halt_loop, 0o755)
+    for name, content in sorted(files.items()):
+        is_program = os.path.basename(os.path.dirname(name)) == "bin"
+        cpio.file(name, content, 0o755 if is_program else 0o644)
     cpio.file("etc/passwd", b"root:x:0:0:root:/root:/bin/sh\n")
     cpio.file("etc/group", b"root:x:0:\n")
-    cpio.file("init", INIT.read_bytes(), 0o755)
+    cpio.file("init", init, 0o755)
     for purpose in ("kvm", "shell"):
         order = getattr(kernel, f"{purpose}_modules")
         text = "".join(name + "\n" for name in order)
@@ -95,8 +112,9 @@ def pack(kernel: L1Kernel, busybox: bytes, halt_loop: bytes) -> bytes:
     return cpio.bytes()
 
 
-def _busybox(deb: Path) -> bytes:
-    """The busybox program of a package, unpacked once."""
+def _busybox() -> Path:
+    """Debian's static busybox, unpacked once."""
+    deb = Path(apt_archive.fetch_deb("busybox-static", ("trixie",)))
     program = BUILD / "initramfs" / deb.name.replace(".deb", "") / "busybox"
     if not program.exists():
         with tempfile.TemporaryDirectory() as temporary:
@@ -107,29 +125,29 @@ def _busybox(deb: Path) -> bytes:
                     _write(program, found.read_bytes())
     if not program.exists():
         raise SetupFailed(f"{deb.name} holds no busybox")
-    return program.read_bytes()
+    return program
 
 
-def _halt_loop() -> Path:
-    """Our guest program, compiled when its source or the compiler changed."""
+def _compiled(source: Path) -> Path:
+    """A static program, compiled when its source or the compiler changed."""
     compiler = shutil.which(
         "gcc" if platform.machine() == "x86_64" else "x86_64-linux-gnu-gcc"
     )
     if compiler is None:
         raise SetupFailed("no C compiler for x86-64: run `./svm env`")
-    inputs = hashlib.sha256(HALT_LOOP.read_bytes())
+    inputs = hashlib.sha256(source.read_bytes())
     inputs.update(repr((COMPILE, compiler, os.stat(compiler).st_mtime_ns)).encode())
-    program = BUILD / "initramfs" / f"kvm-halt-loop-{inputs.hexdigest()[:16]}"
+    program = BUILD / "initramfs" / f"{source.stem}-{inputs.hexdigest()[:16]}"
     if not program.exists():
         program.parent.mkdir(parents=True, exist_ok=True)
         scratch = program.with_name(f"{program.name}.{os.getpid()}")
-        command = [compiler, *COMPILE, "-o", str(scratch), str(HALT_LOOP)]
+        command = [compiler, *COMPILE, "-o", str(scratch), str(source)]
         done = subprocess.run(command, stderr=subprocess.PIPE, text=True)
         if done.returncode:
             scratch.unlink(missing_ok=True)
             lines = done.stderr.strip().splitlines() or ["no message"]
             error = next((line for line in lines if "error" in line), lines[0])
-            raise SetupFailed(f"cannot compile {HALT_LOOP.name}: {error}")
+            raise SetupFailed(f"cannot compile {source.name}: {error}")
         scratch.rename(program)
     return program
 

@@ -185,7 +185,8 @@ class RightRuns(SvmTest):
 
     def test_equal_inputs_equal_bytes(self):
         kernel = nested_boot.L1Kernel("0", Path("/"), Path("/"), [], [])
-        packed = [initramfs.pack(kernel, b"busybox", b"program") for _ in range(2)]
+        files = {"bin/busybox": b"busybox", "guest/kernel": b"kernel"}
+        packed = [initramfs.pack(kernel, b"init", files) for _ in range(2)]
         self.assertEqual(*packed)
 
 
