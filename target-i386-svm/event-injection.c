@@ -59,6 +59,16 @@ void svm_event_delivered(CPUX86State *env)
     env->svm.delivering = (SVMEvent) { };
 }
 
+/*
+ * Where an injected software interrupt returns to (2: 15.20).  KVM relies on
+ * the same for #BP and #OF, which act as if raised by INT3 and INTO.
+ */
+static target_ulong return_address(const CPUX86State *env)
+{
+    return env->features[FEAT_SVM] & CPUID_SVM_NRIPSAVE ?
+           env->svm.controls.next_rip : env->eip;
+}
+
 void svm_inject_event(CPUX86State *env)
 {
     const SVMControls *controls = &env->svm.controls;
@@ -89,9 +99,15 @@ void svm_inject_event(CPUX86State *env)
         break;
     case SVM_EVTINJ_TYPE_EXEPT:
         env->exception_next_eip = -1;
+        if (cs->exception_index == EXCP03_INT3 ||
+            cs->exception_index == EXCP04_INTO) {
+            env->exception_is_int = 1;
+            env->exception_next_eip = return_address(env);
+        }
         break;
     case SVM_EVTINJ_TYPE_SOFT:
         env->exception_is_int = 1;
+        env->exception_next_eip = return_address(env);
         break;
     default:
         /* The consistency checks let no other type through. */

@@ -86,8 +86,8 @@ static const VMStateInfo vmstate_info_svm_controls = {
 
 const VMStateDescription vmstate_svm_world_switch = {
     .name = "cpu/svm_world_switch",
-    .version_id = 1,
-    .minimum_version_id = 1,
+    .version_id = 2,
+    .minimum_version_id = 2,
     .needed = guest_is_running,
     .pre_save = pre_save,
     .fields = (const VMStateField[]) {

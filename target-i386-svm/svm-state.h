@@ -34,6 +34,9 @@ typedef struct SVMState {
     /* The host's PAT is kept inside the processor (2: 15.25.4). */
     uint64_t host_pat;
 
+    /* instruction-record.h, of the instruction that was last asked for. */
+    uint32_t instruction;
+
     /* The #VMEXIT that is under way. */
     uint64_t exit_code;
     uint64_t exit_info_1;

@@ -9,6 +9,7 @@
 #include "cpu.h"
 #include "tcg/helper-tcg.h"
 #include "system/runstate.h"
+#include "instruction-record.h"
 #include "world-switch.h"
 #include "svm-callouts.h"
 #include "trace.h"
@@ -45,6 +46,33 @@ void cpu_vmexit(CPUX86State *env, uint64_t exit_code, uint64_t exit_info_1,
     cpu_loop_exit(cs);
 }
 
+/* Does the exit come from an instruction that did not start (2: 15.7.1)? */
+static bool exit_has_next_rip(uint64_t exit_code)
+{
+    switch (exit_code) {
+    case SVM_EXIT_READ_CR0 ... SVM_EXIT_WRITE_DR0 + 15:
+    case SVM_EXIT_EXCP_BASE + EXCP03_INT3:
+    case SVM_EXIT_EXCP_BASE + EXCP04_INTO:
+    case SVM_EXIT_EXCP_BASE + EXCP05_BOUND:
+    case SVM_EXIT_CR0_SEL_WRITE ... SVM_EXIT_MSR:
+    case SVM_EXIT_VMRUN ... SVM_EXIT_RDPRU:
+        return true;
+    default:
+        return false;
+    }
+}
+
+static uint64_t next_rip(const CPUX86State *env)
+{
+    uint64_t rip = env->eip + FIELD_EX32(env->svm.instruction,
+                                         SVM_INSTRUCTION, LENGTH);
+
+    if (!exit_has_next_rip(env->svm.exit_code)) {
+        return 0;
+    }
+    return env->hflags & HF_CS64_MASK ? rip : (uint32_t)rip;
+}
+
 static void store_guest(CPUX86State *env, const VMCBPage *vmcb)
 {
     const SVMControls *controls = &env->svm.controls;
@@ -61,6 +89,9 @@ static void store_guest(CPUX86State *env, const VMCBPage *vmcb)
                     env->svm.delivering.info);
     vmcb_page_store(vmcb, VMCB_CONTROL(exit_int_info_err), 32,
                     env->svm.delivering.error_code);
+    if (env->features[FEAT_SVM] & CPUID_SVM_NRIPSAVE) {
+        vmcb_page_store(vmcb, VMCB_CONTROL(next_rip), 64, next_rip(env));
+    }
 }
 
 static void store_exit_information(CPUX86State *env, const VMCBPage *vmcb)
