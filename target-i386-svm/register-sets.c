@@ -125,11 +125,13 @@ static void store_table(const VMCBPage *page, unsigned offset,
     vmcb_page_store(page, offset + VMCB_SEGMENT(base), 64, table->base);
 }
 
+/* Tables have limits of 16 bits (2: appendix B); KVM and Bochs agree. */
 static SegmentCache load_table(CPUX86State *env, const VMCBPage *page,
                                unsigned offset)
 {
     return (SegmentCache) {
-        .limit = vmcb_page_load(page, offset + VMCB_SEGMENT(limit), 32),
+        .limit = (uint16_t)vmcb_page_load(page, offset + VMCB_SEGMENT(limit),
+                                          32),
         .base = load_canonical(env, vmcb_page_load(page,
                                                    offset + VMCB_SEGMENT(base),
                                                    64)),

@@ -224,6 +224,46 @@ static void reserved_bits_of_rflags(SVMMachine *machine, const SVMCase *test)
                svm_get(machine, VMCB, "rflags"), 2);
 }
 
+/* Tables cannot be longer than that. */
+static void table_limits_have_16_bits(SVMMachine *machine, const SVMCase *test)
+{
+    svm_prepare_guest(machine, GUEST_vmmcall);
+    svm_set(machine, VMCB, "gdtr.limit",
+            0x120000 | (GLOBAL_DESCRIPTORS_SIZE - 1));
+    svm_set(machine, VMCB, "idtr.limit", 0x340fff);
+    svm_run(machine);
+    svm_expect_exit(machine, test, SVM_EXIT_VMMCALL);
+    svm_expect(test, "GDTR limit that #VMEXIT stores",
+               svm_get(machine, VMCB, "gdtr.limit"),
+               GLOBAL_DESCRIPTORS_SIZE - 1);
+    svm_expect(test, "IDTR limit that #VMEXIT stores",
+               svm_get(machine, VMCB, "idtr.limit"), 0xfff);
+}
+
+/* The bit at @bit_at, and it alone, is set in the map. */
+typedef struct PermissionMap {
+    SVMGuest guest;
+    const char *base_name;
+    uint64_t base;
+    uint64_t rcx;
+    uint64_t bit_at;
+    uint32_t exit_code;
+} PermissionMap;
+
+static void permission_map(SVMMachine *machine, const SVMCase *test)
+{
+    const PermissionMap *map = test->data;
+
+    svm_prepare_guest(machine, map->guest);
+    svm_set_mailbox(machine, MAILBOX_GUEST_RBX, SCRATCH);
+    svm_set_mailbox(machine, MAILBOX_GUEST_RCX, map->rcx);
+    svm_set(machine, VMCB, map->base_name, map->base);
+    svm_intercept(machine, map->exit_code);
+    *(uint8_t *)svm_ram(machine, map->bit_at) = 1;
+    svm_run(machine);
+    svm_expect_exit(machine, test, map->exit_code);
+}
+
 /* An intercepted #GP has no EXITINFO2. */
 static void general_protection_has_no_address(SVMMachine *machine,
                                               const SVMCase *test)
@@ -423,6 +463,39 @@ static const SVMCase cases[] = {
         .rule = "2: 15.5.1 (row 40)",
         .run = reserved_bits_of_rflags,
         .fails_on_pristine = true,
+    }, {
+        .path = "vmexit/table-limits-have-16-bits",
+        .rule = "2: appendix B (row 40)",
+        .run = table_limits_have_16_bits,
+        .fails_on_pristine = true,
+    }, {
+        .path = "vmexit/permission-map/msrs-base-11-0",
+        .rule = "2: 15.11 (row 28)",
+        .run = permission_map,
+        .fails_on_pristine = true,
+        .data = &(const PermissionMap) {
+            GUEST_read_msr, "msrpm_base_pa", MSR_MAP | 0x800, MSR_FS_BASE,
+            MSR_MAP + 0x840, SVM_EXIT_MSR
+        },
+    }, {
+        .path = "vmexit/permission-map/msr-is-ecx",
+        .rule = "2: 15.11 (row 28)",
+        .run = permission_map,
+        .fails_on_pristine = true,
+        .data = &(const PermissionMap) {
+            GUEST_read_msr, "msrpm_base_pa", MSR_MAP,
+            0x100000000 | MSR_SYSENTER_CS, MSR_MAP + MSR_SYSENTER_CS / 4,
+            SVM_EXIT_MSR
+        },
+    }, {
+        .path = "vmexit/permission-map/ports-base-11-0",
+        .rule = "2: 15.10 (row 28)",
+        .run = permission_map,
+        .fails_on_pristine = true,
+        .data = &(const PermissionMap) {
+            GUEST_write_memory_read_port, "iopm_base_pa", IO_MAP | 0x800, 0,
+            IO_MAP + 0x80 / 8, SVM_EXIT_IOIO
+        },
     }, {
         .path = "vmexit/general-protection-has-no-address",
         .rule = "2: 15.12.13 (row 41)",
