@@ -498,7 +498,7 @@ static const SVMCase cases[] = {
         },
     }, {
         .path = "vmexit/general-protection-has-no-address",
-        .rule = "2: 15.12.13 (row 41)",
+        .rule = "2: 15.12.14 (row 41)",
         .run = general_protection_has_no_address,
         .fails_on_pristine = true,
     }, {
