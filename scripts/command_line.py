@@ -27,7 +27,7 @@ COMMANDS = {
     "path": ("setup_commands", "print the path of the emulator, built if needed"),
     "seams": ("seam_commands", "list, check and review the seams with QEMU"),
     "diff": ("seam_commands", "print what the add-on changes in QEMU"),
-    "docs": ("docs_command", "make the documents that are made from tables"),
+    "docs": ("docs_command", "make docs/conformance.rst of its rows and the registers"),
     "env": ("setup_commands", "show what was found and what would be fetched"),
     "clean": ("setup_commands", "remove what was built"),
 }
