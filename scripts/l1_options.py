@@ -27,7 +27,10 @@ def add_l1_arguments(parser: argparse.ArgumentParser) -> None:
         help="where the modules of --kernel PATH are, when not in its build tree",
     )
     parser.add_argument(
-        "--cpu", default="EPYC", help="QEMU's -cpu for L1 (default: EPYC)"
+        "--cpu",
+        default="EPYC",
+        help="QEMU's -cpu for L1 (default: EPYC); an EPYC model gets svm-silicon=on "
+        "too, unless you say svm-silicon=off",
     )
     parser.add_argument(
         "--smp", type=int, default=1, metavar="N", help="CPUs of L1 (default: 1)"
@@ -91,6 +94,16 @@ def find_emulator(name: str) -> Path:
     return find_own_emulator(name)
 
 
+def cpu_with_silicon(cpu: str, qemu: str) -> str:
+    """QEMU's -cpu for L1: an EPYC model has the SVM features of its silicon.
+
+    Only our emulator knows that property; QEMU's models alone lack most features.
+    """
+    if qemu != "ours" or not cpu.startswith("EPYC") or "svm-silicon" in cpu:
+        return cpu
+    return f"{cpu},svm-silicon=on"
+
+
 def make_machine(options: argparse.Namespace, **init: str | int) -> Machine:
     """L1 as the options describe it, with the init script's parameters."""
     kernel = find_kernel(options.kernel, options.modules)
@@ -99,7 +112,7 @@ def make_machine(options: argparse.Namespace, **init: str | int) -> Machine:
     return Machine(
         kernel=kernel,
         initramfs=make_initramfs(kernel),
-        cpu=options.cpu,
+        cpu=cpu_with_silicon(options.cpu, options.qemu),
         smp=options.smp,
         memory=options.memory,
         icount=getattr(options, "icount", False),

@@ -10,4 +10,20 @@
 /* Bits of EDX that TCG emulates with the add-on and not without. */
 #define SVM_ADDED_FEATURES  CPUID_SVM_NRIPSAVE
 
+/**
+ * svm_add_features_of_silicon: what svm-silicon=on does
+ *
+ * To the features of the processor's model are added those of CPUID
+ * 8000_000A EDX that silicon of this family and model has and that are
+ * emulated; what the user said of a feature himself holds.
+ *
+ * Returns false with an error if nobody has listed that silicon's features.
+ */
+bool svm_add_features_of_silicon(X86CPU *cpu, Error **errp);
+
+/**
+ * svm_number_of_asids: CPUID 8000_000A EBX
+ */
+uint32_t svm_number_of_asids(const CPUX86State *env);
+
 #endif

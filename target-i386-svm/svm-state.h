@@ -25,6 +25,11 @@ typedef struct SVMEvent {
     uint32_t error_code;
 } SVMEvent;
 
+/* Properties of a processor, svm-features.h. */
+typedef struct SVMProperties {
+    bool silicon;
+} SVMProperties;
+
 typedef struct SVMState {
     SVMControls controls;
     SVMEvent delivering;

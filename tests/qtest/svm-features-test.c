@@ -6,6 +6,7 @@
 
 #include "qemu/osdep.h"
 #include "qemu/bswap.h"
+#include "qobject/qdict.h"
 #include "target/i386/svm.h"
 #include "svm-machine.h"
 
@@ -136,6 +137,102 @@ static void return_address(SVMMachine *machine, const SVMCase *test)
                injected->returns_to_next_rip ? rip + 7 : rip);
 }
 
+/* CPUID 8000_000A EDX of a model's silicon: svm-features.c has the source. */
+typedef struct Silicon {
+    const char *model;
+    uint32_t features;
+} Silicon;
+
+/* Bits that have a property; whether QEMU or the add-on emulates them. */
+static const struct Feature {
+    unsigned bit;
+    const char *property;
+    bool emulated;
+} features[] = {
+    { 0, "npt", true },
+    { 1, "lbrv" },
+    { 2, "svm-lock" },
+    { 3, "nrip-save", true },
+    { 4, "tsc-scale" },
+    { 5, "vmcb-clean" },
+    { 6, "flushbyasid" },
+    { 7, "decodeassists" },
+    { 10, "pause-filter" },
+    { 12, "pfthreshold" },
+    { 13, "avic" },
+    { 15, "v-vmsave-vmload" },
+    { 16, "vgif", true },
+    { 17, "gmet" },
+    { 20, "v-spec-ctrl" },
+    { 24, "tlbictl" },
+    { 25, "vnmi" },
+    { 28, "svme-addr-chk", true },
+    { 29, "bus-lock-threshold" },
+    { 30, "idle-hlt" },
+};
+
+static void silicon_has(SVMMachine *machine, const SVMCase *test)
+{
+    const Silicon *silicon = test->data;
+    QDict *answer = qtest_qmp(svm_qtest(machine),
+        "{ 'execute': 'query-cpu-model-expansion', 'arguments': {"
+        "  'type': 'full', 'model': {"
+        "    'name': %s, 'props': { 'svm-silicon': true } } } }",
+        silicon->model);
+    QDict *values = qdict_get_qdict(answer, "return");
+    size_t i;
+
+    svm_expect_that(test, values, "there is no svm-silicon");
+    values = values ? qdict_get_qdict(values, "model") : NULL;
+    values = values ? qdict_get_qdict(values, "props") : NULL;
+    for (i = 0; values && i < ARRAY_SIZE(features); i++) {
+        svm_expect(test, features[i].property,
+                   qdict_get_try_bool(values, features[i].property, false),
+                   features[i].emulated &&
+                   (silicon->features & (1u << features[i].bit)));
+    }
+    qobject_unref(answer);
+}
+
+/* What a model asks for and does not get is a warning of QEMU's. */
+static void nothing_is_missing(SVMMachine *machine, const SVMCase *test)
+{
+    const Silicon *silicon = test->data;
+    g_autofree char *command = g_strdup_printf(
+        "echo quit | %s -accel tcg -nodefaults -display none -S "
+        "-monitor stdio -cpu %s 2>&1", getenv("QTEST_QEMU_BINARY"),
+        silicon->model);
+    FILE *output = popen(command, "r");
+    char line[512];
+
+    g_assert(output);
+    while (fgets(line, sizeof(line), output)) {
+        svm_expect_that(test, !strstr(line, "8000000AH") &&
+                        !strstr(line, "svm-silicon"), "%s: %s", silicon->model,
+                        g_strchomp(line));
+    }
+    svm_expect(test, "exit status of the emulator", pclose(output), 0);
+}
+
+/* A model whose silicon nobody has listed. */
+static void unknown_silicon(SVMMachine *machine, const SVMCase *test)
+{
+    g_autofree char *command = g_strdup_printf(
+        "echo quit | %s -accel tcg -nodefaults -display none -S "
+        "-monitor stdio -cpu qemu64,svm-silicon=on 2>&1",
+        getenv("QTEST_QEMU_BINARY"));
+    FILE *output = popen(command, "r");
+    char line[512];
+    bool said = false;
+
+    g_assert(output);
+    while (fgets(line, sizeof(line), output)) {
+        said |= strstr(line, "silicon are not listed") != NULL;
+    }
+    svm_expect_that(test, said, "no error that says so");
+    svm_expect_that(test, pclose(output) != 0, "the emulator did not fail");
+}
+
 #define CODE(bytes_) .bytes = bytes_, .length = sizeof(bytes_) - 1
 #define NEXT_RIP(path_, bytes_, exit_code_, ...) \
     { .path = "features/next-rip/" path_, .rule = "2: 15.7.1 (nRIP)", \
@@ -155,7 +252,34 @@ static void return_address(SVMMachine *machine, const SVMCase *test)
       .fails_on_pristine = fails, \
       .data = &(const InjectedEvent) { event_, next_rip_ } }
 
+/* QEMU's Genoa has vNMI, which is row 65. */
+#define SILICON_HAS(path_, model_, features_, ...) \
+    { .path = "features/silicon/has/" path_, .rule = "CPUID 8000_000A", \
+      .run = silicon_has, .fails_on_pristine = true, \
+      .data = &(const Silicon) { model_, features_ }, \
+      __VA_ARGS__ }
+#define SILICON_MISSES_NOTHING(path_, model_, ...) \
+    { .path = "features/silicon/misses-nothing/" path_, \
+      .rule = "CPUID 8000_000A", .run = nothing_is_missing, \
+      .fails_on_pristine = true, \
+      .data = &(const Silicon) { model_ ",svm-silicon=on" }, \
+      __VA_ARGS__ }
+
 static const SVMCase cases[] = {
+    SILICON_HAS("naples", "EPYC", 0x0001bcff),
+    SILICON_MISSES_NOTHING("naples", "EPYC"),
+    SILICON_HAS("rome", "EPYC-Rome", 0x0013bcff),
+    SILICON_MISSES_NOTHING("rome", "EPYC-Rome"),
+    SILICON_HAS("milan", "EPYC-Milan", 0x119b9cff),
+    SILICON_MISSES_NOTHING("milan", "EPYC-Milan"),
+    SILICON_HAS("genoa", "EPYC-Genoa", 0x1fbfbcff, .still_open = true),
+    SILICON_MISSES_NOTHING("genoa", "EPYC-Genoa", .still_open = true),
+    {
+        .path = "features/silicon/unknown",
+        .rule = "CPUID 8000_000A",
+        .run = unknown_silicon,
+        .fails_on_pristine = true,
+    },
     NEXT_RIP("mov-from-cr0", "\x0f\x20\xc0", READ_CR0),
     NEXT_RIP("mov-to-cr0", "\x0f\x22\xc0", WRITE_CR0),
     NEXT_RIP("mov-to-cr8-prefixed", "\x2e\x44\x0f\x22\xc0", WRITE_CR8),
