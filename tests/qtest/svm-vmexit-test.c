@@ -264,6 +264,35 @@ static void permission_map(SVMMachine *machine, const SVMCase *test)
     svm_expect_exit(machine, test, map->exit_code);
 }
 
+/*
+ * An event of the guest's own on its way to a handler, and a stack in a page
+ * that the host does not give it.
+ */
+typedef struct OwnEvent {
+    uint8_t instruction[2];
+    bool is_virtual_interrupt;
+    uint32_t info;
+} OwnEvent;
+
+static void own_event(SVMMachine *machine, const SVMCase *test)
+{
+    const OwnEvent *event = test->data;
+
+    svm_prepare_guest(machine, GUEST_vmmcall);
+    memcpy(svm_ram(machine, GUEST_DATA), event->instruction, 2);
+    svm_set(machine, VMCB, "rip", GUEST_DATA);
+    svm_set_nested_paging(machine, GUEST_DATA, GUEST_DATA);
+    if (event->is_virtual_interrupt) {
+        svm_set(machine, VMCB, "rflags", 0x202);
+        svm_set(machine, VMCB, "int_ctl", V_IRQ_MASK | V_IGN_TPR_MASK);
+        svm_set(machine, VMCB, "int_vector", event->info & 0xff);
+    }
+    svm_run(machine);
+    svm_expect_exit(machine, test, SVM_EXIT_NPF);
+    svm_expect(test, "EXITINTINFO", svm_get(machine, VMCB, "exit_int_info"),
+               event->info);
+}
+
 /* An intercepted #GP has no EXITINFO2. */
 static void general_protection_has_no_address(SVMMachine *machine,
                                               const SVMCase *test)
@@ -406,7 +435,17 @@ static void snapshot_inside_guest(SVMMachine *machine, const SVMCase *test)
       .fails_on_pristine = fails, \
       .data = &(const TaskRegister) { is_32_bit, attributes, limit } }
 
+#define OWN_EVENT(path_, fails, ...) \
+    { .path = "vmexit/own-event-comes-back/" path_, \
+      .rule = "2: 15.7.2 (row 30)", .run = own_event, \
+      .fails_on_pristine = fails, .data = &(const OwnEvent) { __VA_ARGS__ } }
+
 static const SVMCase cases[] = {
+    OWN_EVENT("exception", false, { 0x0f, 0x0b }, false, 0x80000306),
+    /* As an exception this vector would have an error code. */
+    OWN_EVENT("software-interrupt", true, { 0xcd, 13 }, false, 0x8000040d),
+    /* A jump to itself: the interrupt is there before it. */
+    OWN_EVENT("virtual-interrupt", true, { 0xeb, 0xfe }, true, 0x80000040),
     RESERVED_BITS("cr4", STEP_write_cr4, 0x8620, true),
     RESERVED_BITS("cr3", STEP_write_cr3, HOST_PML4 | 1ULL << 52, true),
     RESERVED_BITS("cr4-before-vmrun", STEP_write_cr4, 0x8620, false),
