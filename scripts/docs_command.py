@@ -198,7 +198,7 @@ def _arguments(words: list[str], bracket: int) -> list[str]:
 def document(conformance: Conformance, registers: list[Register]) -> str:
     """The text of conformance.rst."""
     states = [[f"*{state}*", meaning] for state, meaning in STATES.items()]
-    blocks = [HEAD, _table("10 90", ["now", "the add-on does"], states)]
+    blocks = [HEAD, _table_of_words(["now", "the add-on does"], states)]
     heads = ["row", "rule", "unmodified QEMU", "now", "cases, notes"]
     for part in conformance.parts:
         rows = [_row_cells(row) for row in part.rows]
@@ -220,7 +220,7 @@ def document(conformance: Conformance, registers: list[Register]) -> str:
         ]
         for register in registers
     ]
-    return "\n".join([*blocks, REGISTERS_HEAD, _table("20 10 15 35 20", heads, rows)])
+    return "\n".join([*blocks, REGISTERS_HEAD, _table_of_words(heads, rows)])
 
 
 def _row_cells(row: Row) -> list[str]:
@@ -258,6 +258,16 @@ def _table(widths: str, heads: list[str], rows: list[list[str]]) -> str:
             text[0] = ("   * -" if place == 0 else "     -") + text[0][6:]
             lines += text[:-1]
     return "\n".join(lines) + "\n"
+
+
+def _table_of_words(heads: list[str], rows: list[list[str]]) -> str:
+    """A table whose cells are too short to be broken into lines."""
+    widths = [max(map(len, column)) for column in zip(heads, *rows)]
+    line = ["=" * width for width in widths]
+    return "".join(
+        "  ".join(map(str.ljust, cells, widths)).rstrip() + "\n"
+        for cells in (line, heads, line, *rows, line)
+    )
 
 
 def _wrapped(paragraph: str) -> list[str]:
