@@ -3,7 +3,6 @@
 
 import contextlib
 import ctypes
-import json
 import math
 import os
 import re
@@ -16,9 +15,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-from errors import BadUsage, SetupFailed, TimedOut, WrongResult
+from errors import BadUsage, SetupFailed, SvmError, TimedOut, WrongResult
 from kernel_package import L1Kernel
 from paths import BUILD
+from qmp import Monitor
 
 # Kernel messages that mean that L1 is not right any more.
 BROKEN = re.compile(
@@ -76,6 +76,12 @@ def emulator_command(emulator: Path, machine: Machine) -> list[str]:
     return command
 
 
+def emulator_version(emulator: Path) -> str:
+    """What an emulator says that it is."""
+    done = subprocess.run([emulator, "-version"], capture_output=True, text=True)
+    return done.stdout.partition("\n")[0] or str(emulator)
+
+
 class Boot:
     """A running L1; the end of the `with` block ends the emulator.
 
@@ -97,7 +103,10 @@ class Boot:
         self._passed: list[int] = []
         self._process: subprocess.Popen | None = None
         self._qmp: socket.socket | None = None
-        self._started_l1 = False
+        # A machine that is loaded has started before.
+        self._started_l1 = "-incoming" in command
+        self._console_lines = _Lines(self._console_line)
+        self._report_lines = _Lines(self._report_line)
         self.keep_log = True
         self.console: list[str] = []
         self.broken: str | None = None
@@ -128,16 +137,17 @@ class Boot:
             command += ["-chardev", f"stdio,id=console,mux=on,signal=off,{log}"]
             command += ["-mon", "chardev=console"]
         else:
-            command += self.stream("console", _lines(self._console_line))
+            command += self.stream("console", self._console_lines)
         command += ["-serial", "chardev:console"]
-        command += self.stream("report", _lines(self._report_line))
+        command += self.stream("report", self._report_lines)
         command += ["-serial", "chardev:report"]
         self._qmp, theirs = socket.socketpair()
+        self.monitor = Monitor(self._qmp)
         self._passed.append(theirs.fileno())
         command += ["-chardev", f"socket,id=qmp,fd={theirs.fileno()}"]
         command += ["-mon", "chardev=qmp,mode=control"]
         errors, errors_in = os.pipe()
-        self._selector.register(errors, selectors.EVENT_READ, _lines(self._error_line))
+        self._selector.register(errors, selectors.EVENT_READ, _Lines(self._error_line))
         try:
             self._process = subprocess.Popen(
                 command,
@@ -162,28 +172,34 @@ class Boot:
         self.last_sign = self.started = time.monotonic()
         return self
 
-    def watch(self, timeout: float | None, silence: float | None) -> None:
-        """Read L1's lines until the emulator ends; None is any time."""
+    def watch(
+        self,
+        timeout: float | None,
+        silence: float | None,
+        until: Callable[[], bool] | None = None,
+    ) -> None:
+        """Read L1's lines until the emulator ends, or `until` says so.
+
+        `until` is asked after every line and several times a second. The times are
+        in seconds, None is any time.
+        """
         timeout = timeout or math.inf
         silence = silence or math.inf
         while self._selector.get_map():
+            if until and until():
+                return
             now = time.monotonic()
             if now - self.started > timeout:
-                self._look_inside()
+                self.look_inside()
                 raise TimedOut(f"L1 did not end within {timeout:g} s")
             if now - self.last_sign > silence:
-                self._look_inside()
+                self.look_inside()
                 raise TimedOut(f"L1 has been silent for {silence:g} s")
             wait = min(self.started + timeout, self.last_sign + silence) - now
             wait = None if wait == math.inf else max(wait, 0) + 0.01
-            for key, _ in self._selector.select(wait):
-                content = os.read(key.fd, 65536)
-                if content:
-                    self.last_sign = time.monotonic()
-                else:
-                    self._selector.unregister(key.fd)
-                    os.close(key.fd)
-                key.data(content)
+            if until:
+                wait = min(wait or 0.1, 0.1)
+            self._take(wait)
         status = self._process.wait()
         if status > 0 and not self._started_l1:
             self.keep_log = False
@@ -193,6 +209,29 @@ class Boot:
         if status:
             reason = f"signal {-status}" if status < 0 else f"status {status}"
             raise WrongResult(f"the emulator ended with {reason}")
+
+    @property
+    def ended(self) -> bool:
+        """Whether the emulator has ended, and all its lines were read."""
+        return not self._selector.get_map()
+
+    def read_out(self) -> None:
+        """Take all that a machine which stands still has said."""
+        while self._take(0):
+            pass
+
+    @property
+    def unfinished(self) -> tuple[bytes, bytes]:
+        """The beginnings of lines whose ends have not come yet.
+
+        They are a part of the machine's state: who loads a machine, whether into
+        this emulator or into another one, sets what was there when it was saved.
+        """
+        return self._console_lines.rest, self._report_lines.rest
+
+    @unfinished.setter
+    def unfinished(self, rests: tuple[bytes, bytes]) -> None:
+        self._console_lines.rest, self._report_lines.rest = rests
 
     def panic(self) -> str | None:
         """What the kernel said of its end on a terminal, found in the log."""
@@ -221,6 +260,19 @@ class Boot:
         if not self.keep_log:
             self.log_path.unlink(missing_ok=True)
 
+    def _take(self, wait: float | None) -> bool:
+        """Hand on what comes within this time; False if nothing does."""
+        found = self._selector.select(wait)
+        for key, _ in found:
+            content = os.read(key.fd, 65536)
+            if content:
+                self.last_sign = time.monotonic()
+            else:
+                self._selector.unregister(key.fd)
+                os.close(key.fd)
+            key.data(content)
+        return bool(found)
+
     def _console_line(self, line: str) -> None:
         self._started_l1 = True
         self._log.write(line + "\n")
@@ -238,40 +290,27 @@ class Boot:
         if "TCG doesn't support requested feature" not in line:
             self.console.append(f"emulator: {line}")
 
-    def _look_inside(self) -> None:
+    def look_inside(self) -> None:
         """Put the state of the CPUs, and of SVM where it is known, into the log."""
-        with contextlib.suppress(OSError, ValueError, EOFError):
-            self._qmp.settimeout(5)
-            qmp = self._qmp.makefile("rw")
-            qmp.readline()
-            for command, arguments in (
-                ("qmp_capabilities", {}),
-                ("human-monitor-command", {"command-line": "info registers -a"}),
-                ("human-monitor-command", {"command-line": "info svm"}),
-            ):
-                json.dump({"execute": command, "arguments": arguments}, qmp)
-                qmp.flush()
-                while "return" not in (answer := json.loads(qmp.readline())):
-                    if "error" in answer:
-                        break
-                if isinstance(answer.get("return"), str):
-                    self._log.write(answer["return"].replace("\r", "") + "\n")
+        with contextlib.suppress(OSError, ValueError, EOFError, SvmError):
+            for line in ("info registers -a", "info svm"):
+                self._log.write(self.monitor.human(line, 5) + "\n")
 
 
-def _lines(on_line: Callable[[str], None]) -> Callable[[bytes], None]:
+class _Lines:
     """A sink that hands on whole lines, and at the end of the stream the rest."""
-    rest = b""
 
-    def sink(content: bytes) -> None:
-        nonlocal rest
-        *lines, rest = (rest + content).split(b"\n")
-        if not content and rest:
-            lines.append(rest)
-            rest = b""
+    def __init__(self, on_line: Callable[[str], None]):
+        self._on_line = on_line
+        self.rest = b""
+
+    def __call__(self, content: bytes) -> None:
+        *lines, self.rest = (self.rest + content).split(b"\n")
+        if not content and self.rest:
+            lines.append(self.rest)
+            self.rest = b""
         for line in lines:
-            on_line(line.decode(errors="replace").rstrip("\r"))
-
-    return sink
+            self._on_line(line.decode(errors="replace").rstrip("\r"))
 
 
 def _reads_stdin(command: list[str]) -> bool:

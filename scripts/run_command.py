@@ -3,14 +3,13 @@
 
 import argparse
 import json
-import subprocess
 import sys
 import time
 from pathlib import Path
 
 from errors import BadUsage, SvmError, WrongResult
 from l1_options import add_l1_arguments, check_l1_options, find_emulator, make_machine
-from nested_boot import Boot, emulator_command
+from nested_boot import Boot, emulator_command, emulator_version
 from paths import BUILD
 from progress import Step, say
 from run_report import RunReport
@@ -103,7 +102,7 @@ def _boot(options: argparse.Namespace, report: RunReport) -> None:
     # First: it installs what the next step needs too.
     emulator = find_emulator(options.qemu)
     machine = make_machine(options, **init)
-    report.emulator = _version(emulator)
+    report.emulator = emulator_version(emulator)
     command = emulator_command(emulator, machine)
     trace = None
     if options.trace:
@@ -150,11 +149,6 @@ def _show_failure(boot: Boot, trace: Path | None) -> None:
             lines = file.readlines()[-20:]
         sys.stderr.write("".join(f"  trace | {line}" for line in lines))
     sys.stderr.flush()
-
-
-def _version(emulator: Path) -> str:
-    done = subprocess.run([emulator, "-version"], capture_output=True, text=True)
-    return done.stdout.partition("\n")[0] or str(emulator)
 
 
 def _write_json(path: Path, result: dict) -> None:

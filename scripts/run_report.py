@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What a run of the halt loop found: gathered from L1's lines, printed, judged."""
+"""What L1 reports, and what a run of the halt loop found: gathered, printed, judged."""
 
 import textwrap
 from typing import Any
@@ -24,13 +24,10 @@ OFF = ("N", "0", "", "(null)")
 INDENTED = "\n" + " " * 23
 
 
-class RunReport:
+class L1Report:
     """Takes the lines of the report port one by one; see l1-init.sh for them."""
 
-    def __init__(self, exits: int, guests: int, icount: bool):
-        self.exits = exits
-        self.guests = guests
-        self.icount = icount
+    def __init__(self):
         self.emulator = ""
         self.boot_seconds: float | None = None
         self.total_seconds: float | None = None
@@ -43,11 +40,6 @@ class RunReport:
         self.kvm_log: list[str] = []
         self.load_failure = ""
         self.program_error = ""
-        self.ticks: dict[str, str] = {}
-        self.calibration: dict[str, str] = {}
-        self.totals: dict[str, str] = {}
-        self.wrong: list[dict[str, str]] = []
-        self.progress = ""
 
     def take(self, line: str) -> None:
         """A line that L1 reported."""
@@ -68,6 +60,59 @@ class RunReport:
                 self.kvm_log.append(rest)
             case "load-failed":
                 self.load_failure = values.get("why", "")
+            case "error":
+                self.program_error = f"{values.get('what')}: {values.get('errno')}"
+
+    @property
+    def used(self) -> list[str]:
+        """The features that kvm-amd has switched on."""
+        return [p for p in SVM_PARAMETERS if self.parameters.get(p, "") not in OFF]
+
+    def problem(self) -> str | None:
+        """What is wrong with L1; None when all is right."""
+        if self.load_failure:
+            return f"kvm-amd did not load in L1: {self.load_failure}" + (
+                f" ({self.kvm_log[-1]})" if self.kvm_log else ""
+            )
+        if self.program_error:
+            return f"the guest program failed in L1: {self.program_error}"
+        return None
+
+    def rows(self) -> list[tuple[str, str]]:
+        """What L1 is, for the reader."""
+        return [
+            ("emulator", self.emulator),
+            ("L1 kernel", f"Linux {self.kernel}" if self.kernel else ""),
+            ("CPU model", f"{self.cpu_model}, {self.cpus} CPU" + "s"[: self.cpus - 1]),
+            ("SVM features found", " ".join(self.found) or "none"),
+            ("kvm-amd uses", " ".join(self.used) or "none of them"),
+        ]
+
+
+def table(rows: list[tuple[str, str]]) -> str:
+    """Rows for the reader, without those that say nothing."""
+    return "".join(f"{name + ':':<23}{value}\n" for name, value in rows if value)
+
+
+class RunReport(L1Report):
+    """Takes the lines of kvm-halt-loop too."""
+
+    def __init__(self, exits: int, guests: int, icount: bool):
+        super().__init__()
+        self.exits = exits
+        self.guests = guests
+        self.icount = icount
+        self.ticks: dict[str, str] = {}
+        self.calibration: dict[str, str] = {}
+        self.totals: dict[str, str] = {}
+        self.wrong: list[dict[str, str]] = []
+        self.progress = ""
+
+    def take(self, line: str) -> None:
+        """A line that L1 reported."""
+        super().take(line)
+        word, values = parse_line(line)
+        match word:
             case "progress":
                 self.progress = f"{values['exits']} of {values['of']} exits"
             case "calibration":
@@ -78,13 +123,6 @@ class RunReport:
                 self.totals = values
             case "wrong":
                 self.wrong.append(values)
-            case "error":
-                self.program_error = f"{values.get('what')}: {values.get('errno')}"
-
-    @property
-    def used(self) -> list[str]:
-        """The features that kvm-amd has switched on."""
-        return [p for p in SVM_PARAMETERS if self.parameters.get(p, "") not in OFF]
 
     @property
     def asked(self) -> int:
@@ -112,12 +150,8 @@ class RunReport:
 
     def problem(self) -> str | None:
         """What is wrong with the run; None when all is right."""
-        if self.load_failure:
-            return f"kvm-amd did not load in L1: {self.load_failure}" + (
-                f" ({self.kvm_log[-1]})" if self.kvm_log else ""
-            )
-        if self.program_error:
-            return f"the guest program failed in L1: {self.program_error}"
+        if found := super().problem():
+            return found
         if self.wrong:
             first = self.wrong[0]
             more = f" (and {len(self.wrong) - 1} more)" if self.wrong[1:] else ""
@@ -145,13 +179,7 @@ class RunReport:
 
     def text(self) -> str:
         """For the reader; without the verdict."""
-        rows = [
-            ("emulator", self.emulator),
-            ("L1 kernel", f"Linux {self.kernel}" if self.kernel else ""),
-            ("CPU model", f"{self.cpu_model}, {self.cpus} CPU" + "s"[: self.cpus - 1]),
-            ("SVM features found", " ".join(self.found) or "none"),
-            ("kvm-amd uses", " ".join(self.used) or "none of them"),
-        ]
+        rows = self.rows()
         if self.totals:
             guests = f" in {self.guests} guests" if self.guests > 1 else ""
             rows.append(("exits", f"{self.seen} of {self.asked} asked for{guests}"))
@@ -175,7 +203,7 @@ class RunReport:
                 ("time", f"L1 up after {self.boot_seconds:.1f} s, "
                  f"done after {self.total_seconds:.1f} s")
             )
-        return "".join(f"{name + ':':<23}{value}\n" for name, value in rows if value)
+        return table(rows)
 
     def as_dict(self, problem: str | None) -> dict[str, Any]:
         """For --json; numbers as numbers."""

@@ -42,7 +42,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
+#include "kvm-exits.h"
 
 /* Guest-physical addresses; the guest's memory starts at 0. */
 #define GUEST_MEMORY 0x10000
@@ -158,59 +158,6 @@ static double seconds(void)
 
     clock_gettime(CLOCK_MONOTONIC, &now);
     return now.tv_sec + now.tv_nsec / 1e9;
-}
-
-static const char *exit_name(uint32_t reason)
-{
-    static const char *const names[] = {
-        [KVM_EXIT_UNKNOWN] = "UNKNOWN",
-        [KVM_EXIT_EXCEPTION] = "EXCEPTION",
-        [KVM_EXIT_IO] = "IO",
-        [KVM_EXIT_DEBUG] = "DEBUG",
-        [KVM_EXIT_HLT] = "HLT",
-        [KVM_EXIT_MMIO] = "MMIO",
-        [KVM_EXIT_IRQ_WINDOW_OPEN] = "IRQ_WINDOW_OPEN",
-        [KVM_EXIT_SHUTDOWN] = "SHUTDOWN",
-        [KVM_EXIT_FAIL_ENTRY] = "FAIL_ENTRY",
-        [KVM_EXIT_INTR] = "INTR",
-        [KVM_EXIT_INTERNAL_ERROR] = "INTERNAL_ERROR",
-        [KVM_EXIT_SYSTEM_EVENT] = "SYSTEM_EVENT",
-    };
-
-    return reason < ARRAY_SIZE(names) && names[reason] ? names[reason] : "?";
-}
-
-/* What the exit's own fields say, e.g. the port of an IO exit. */
-static void describe_exit(const struct kvm_run *run, char *text, size_t size)
-{
-    switch (run->exit_reason) {
-    case KVM_EXIT_UNKNOWN:
-        snprintf(text, size, "hardware exit 0x%llx",
-                 run->hw.hardware_exit_reason);
-        break;
-    case KVM_EXIT_IO:
-        snprintf(text, size, "%s port 0x%x size %u",
-                 run->io.direction == KVM_EXIT_IO_OUT ? "out" : "in",
-                 run->io.port, run->io.size);
-        break;
-    case KVM_EXIT_MMIO:
-        snprintf(text, size, "%s address 0x%llx size %u",
-                 run->mmio.is_write ? "write" : "read",
-                 run->mmio.phys_addr, run->mmio.len);
-        break;
-    case KVM_EXIT_FAIL_ENTRY:
-        snprintf(text, size, "hardware reason 0x%llx",
-                 run->fail_entry.hardware_entry_failure_reason);
-        break;
-    case KVM_EXIT_INTERNAL_ERROR:
-        snprintf(text, size, "suberror %u data 0x%llx 0x%llx",
-                 run->internal.suberror,
-                 run->internal.ndata > 0 ? run->internal.data[0] : 0,
-                 run->internal.ndata > 1 ? run->internal.data[1] : 0);
-        break;
-    default:
-        *text = 0;
-    }
 }
 
 /* Print why a guest failed, with its registers; only in the guest's thread. */
