@@ -22,7 +22,11 @@ from kernel_package import L1Kernel
 from paths import BUILD, CHECKOUT
 
 INIT = CHECKOUT / "tests/nested/l1-init.sh"
-HALT_LOOP = CHECKOUT / "tests/nested/kvm-halt-loop.c"
+TESTS = CHECKOUT / "tests"
+HALT_LOOP = TESTS / "nested/kvm-halt-loop.c"
+SOAK = TESTS / "soak/kvm-soak.c"
+# What a program needs beside its C source.
+MORE_SOURCES = {SOAK: (TESTS / "soak/soak-guest.S",)}
 COMPILE = ("-static", "-O2", "-Wall", "-Werror", "-pthread")
 
 
@@ -63,7 +67,7 @@ class _Cpio:
 def make_initramfs(
     kernel: L1Kernel,
     init: Path = INIT,
-    programs: Sequence[Path] = (HALT_LOOP,),
+    programs: Sequence[Path] = (HALT_LOOP, SOAK),
     files: Mapping[str, bytes] = MappingProxyType({}),
 ) -> Path:
     """An initramfs for a kernel, from the cache when nothing in it changed.
@@ -135,13 +139,16 @@ def _compiled(source: Path) -> Path:
     )
     if compiler is None:
         raise SetupFailed("no C compiler for x86-64: run `./svm env`")
-    inputs = hashlib.sha256(source.read_bytes())
+    sources = [source, *MORE_SOURCES.get(source, ())]
+    inputs = hashlib.sha256()
+    for path in (*sources, *sorted(TESTS.glob("*/*.h"))):
+        inputs.update(path.read_bytes())
     inputs.update(repr((COMPILE, compiler, os.stat(compiler).st_mtime_ns)).encode())
     program = BUILD / "initramfs" / f"{source.stem}-{inputs.hexdigest()[:16]}"
     if not program.exists():
         program.parent.mkdir(parents=True, exist_ok=True)
         scratch = program.with_name(f"{program.name}.{os.getpid()}")
-        command = [compiler, *COMPILE, "-o", str(scratch), str(source)]
+        command = [compiler, *COMPILE, "-o", str(scratch), *map(str, sources)]
         done = subprocess.run(command, stderr=subprocess.PIPE, text=True)
         if done.returncode:
             scratch.unlink(missing_ok=True)

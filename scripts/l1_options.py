@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The options that `./svm run` and `./svm shell` share: what L1 is made of."""
+"""The options that commands which boot an L1 share: what it is made of."""
 
 import argparse
 import re
@@ -12,8 +12,10 @@ from kernel_package import SUITES, check_kernel, find_kernel
 from nested_boot import Machine
 
 
-def add_l1_arguments(parser: argparse.ArgumentParser) -> None:
-    """Kernel, CPUs, memory, emulator."""
+def add_l1_arguments(
+    parser: argparse.ArgumentParser, smp: int = 1, memory: str = "1G"
+) -> None:
+    """Kernel, CPUs, memory, emulator; the defaults that differ are arguments."""
     parser.add_argument(
         "--kernel",
         default="6.1",
@@ -33,9 +35,16 @@ def add_l1_arguments(parser: argparse.ArgumentParser) -> None:
         "too, unless you say svm-silicon=off",
     )
     parser.add_argument(
-        "--smp", type=int, default=1, metavar="N", help="CPUs of L1 (default: 1)"
+        "--smp",
+        "--cpus",
+        type=int,
+        default=smp,
+        metavar="N",
+        help=f"CPUs of L1 (default: {smp})",
     )
-    parser.add_argument("--memory", default="1G", help="of L1 (default: 1G)")
+    parser.add_argument(
+        "--memory", default=memory, help=f"of L1 (default: {memory})"
+    )
     parser.add_argument(
         "--npt",
         type=int,

@@ -36,8 +36,8 @@ LINES_SHOWN = 20
 LINE_SHOWN = 160
 
 # What a meson test's suite needs before it can run.
-NEEDS_EMULATOR = {"qtest", "nested", "nested-all"}
-NEEDS_KERNELS = {"nested", "nested-all"}
+NEEDS_EMULATOR = {"qtest", "nested", "nested-all", "soak"}
+NEEDS_KERNELS = {"nested", "nested-all", "soak"}
 
 
 class MesonTest(NamedTuple):

@@ -90,6 +90,11 @@ run)
         ${svm_fault:+"--${svm_fault%:*}-at" "${svm_fault#*:}"} >&3 2>&3
     report "halt-loop status=$?"
     ;;
+soak)
+    report "l1 ready"
+    kvm-soak --guests "$svm_guests" ${svm_fault:+--fault "$svm_fault"} >&3 2>&3
+    report "soak status=$?"
+    ;;
 terminal)
     share
     export TERM="$svm_term"
