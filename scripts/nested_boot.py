@@ -77,8 +77,11 @@ def emulator_command(emulator: Path, machine: Machine) -> list[str]:
 
 
 def emulator_version(emulator: Path) -> str:
-    """What an emulator says that it is."""
-    done = subprocess.run([emulator, "-version"], capture_output=True, text=True)
+    """What an emulator says that it is; raises BadUsage if it is no program."""
+    try:
+        done = subprocess.run([emulator, "-version"], capture_output=True, text=True)
+    except OSError as error:
+        raise BadUsage(f"cannot start {emulator}: {error.strerror}") from error
     return done.stdout.partition("\n")[0] or str(emulator)
 
 

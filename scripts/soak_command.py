@@ -129,6 +129,7 @@ class Soak:
         self.command = command
         self.report = report
         self.boot: Boot = Boot(command, report.take)
+        self._runs = False
         self._seconds = minutes * 60
         self._folder = folder
         self._deadline = 0.0
@@ -144,7 +145,7 @@ class Soak:
     def run(self, step: Step) -> None:
         """Boot L1, and disturb it until the time is up; raises what was wrong."""
         self._step = step
-        self.boot.__enter__()
+        self.start()
         booted = time.monotonic()
         self._go_on(lambda: self.report.soaking, booted + BOOT_SECONDS)
         started = time.monotonic()
@@ -158,9 +159,16 @@ class Soak:
         finally:
             self.report.soaked_seconds = time.monotonic() - started
 
+    def start(self) -> None:
+        """Start the emulator."""
+        self.boot.__enter__()
+        self._runs = True
+
     def end(self) -> None:
-        """End the emulator."""
-        self.boot.__exit__(None, None, None)
+        """End the emulator, if there is one."""
+        if self._runs:
+            self._runs = False
+            self.boot.__exit__(None, None, None)
 
     @property
     def time_is_up(self) -> bool:
@@ -321,12 +329,12 @@ class MigrationSoak(Soak):
         old = self.boot
         unfinished = old.unfinished
         old.unfinished = (b"", b"")
-        old.__exit__(None, None, None)
+        self.end()
         self.boot = Boot([*self.command, *incoming], self.report.take)
         self.boot.log_path = old.log_path
         self.boot.console = old.console
         self.boot.unfinished = unfinished
-        self.boot.__enter__()
+        self.start()
 
     def _is_running(self) -> bool:
         return self.ask("query-status")["running"]

@@ -704,18 +704,26 @@ static bool is_due(Guest *guest, uint8_t **data)
     }
 }
 
-/* What an exit writes; 0 for those that do not. */
-static uint64_t exit_data(const struct kvm_run *run)
+/* That an exit is not the one that was due, and what it is instead. */
+static void report_exit(Guest *guest)
 {
+    const struct kvm_run *run = guest->run;
+    bool is_out = run->exit_reason == KVM_EXIT_IO && run->io.size <= 4 &&
+                  run->io.direction == KVM_EXIT_IO_OUT;
+    bool is_write = run->exit_reason == KVM_EXIT_MMIO && run->mmio.is_write;
+    char detail[80], written[40] = "";
     uint64_t data = 0;
 
-    if (run->exit_reason == KVM_EXIT_IO && run->io.size <= 4 &&
-        run->io.direction == KVM_EXIT_IO_OUT) {
-        memcpy(&data, (uint8_t *)run + run->io.data_offset, run->io.size);
-    } else if (run->exit_reason == KVM_EXIT_MMIO && run->mmio.is_write) {
-        memcpy(&data, run->mmio.data, 8);
+    describe_exit(run, detail, sizeof(detail));
+    if (is_out || is_write) {
+        memcpy(&data, is_out ? (uint8_t *)run + run->io.data_offset
+                             : run->mmio.data, is_out ? run->io.size : 8);
+        snprintf(written, sizeof(written), " data 0x%" PRIx64, data);
     }
-    return data;
+    wrong(guest, "KVM_EXIT_%s (%u)%s%s%s instead of the exit of %s with rax 0x%"
+          PRIx64, exit_name(run->exit_reason), run->exit_reason,
+          *detail ? ": " : "", detail, written, step_names[guest->step],
+          guest->patterns[RAX]);
 }
 
 static bool check_exit(Guest *guest)
@@ -733,13 +741,7 @@ static bool check_exit(Guest *guest)
         return false;
     }
     if (!is_due(guest, &data)) {
-        char detail[80];
-
-        describe_exit(run, detail, sizeof(detail));
-        wrong(guest, "KVM_EXIT_%s (%u)%s%s, data 0x%" PRIx64 ", instead of the "
-              "exit of %s, rax 0x%" PRIx64, exit_name(run->exit_reason),
-              run->exit_reason, *detail ? ": " : "", detail, exit_data(run),
-              step_names[guest->step], guest->patterns[RAX]);
+        report_exit(guest);
         return false;
     }
     if (!check_registers(guest) || !check_sregs(guest)) {

@@ -85,6 +85,15 @@ class Misuse(SoakTest):
                 self.assertIn(text, error)
                 self.assertNotIn("Traceback", done.stderr)
 
+    def test_no_program(self):
+        with tempfile.TemporaryDirectory() as folder:
+            file = Path(folder, "emulator")
+            file.write_text("not a program")
+            file.chmod(0o755)
+            done = soak("plain", "--qemu", str(file))
+        self.assertEqual(done.returncode, 2, done.stderr)
+        self.assertIn("svm: error: cannot start ", done.stderr.splitlines()[-1])
+
     def made(self, form: type) -> soak_command.Soak:
         """A soak that has not started."""
         report = SoakReport(1)
@@ -122,7 +131,7 @@ class Faults(SoakTest):
 
     def test_each_check(self):
         kinds = {
-            "exit": "KVM_EXIT_IO (2): out port 0x77 size 1, data 0x",
+            "exit": "KVM_EXIT_IO (2): out port 0x77 size 1 data 0x",
             "register": "the guest saw in r9 0x",
             "fpu": "the guest saw in xmm3, bits from 64 0x",
             "memory": "the guest saw in memory at 0x",
