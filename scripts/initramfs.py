@@ -21,8 +21,9 @@ from errors import SetupFailed
 from kernel_package import L1Kernel
 from paths import BUILD, CHECKOUT
 
-INIT = CHECKOUT / "tests/nested/l1-init.sh"
 TESTS = CHECKOUT / "tests"
+INIT = TESTS / "nested/l1-init.sh"
+INIT_FUNCTIONS = TESTS / "nested/init-functions.sh"
 HALT_LOOP = TESTS / "nested/kvm-halt-loop.c"
 SOAK = TESTS / "soak/kvm-soak.c"
 # What a program needs beside its C source.
@@ -69,16 +70,18 @@ def make_initramfs(
     init: Path = INIT,
     programs: Sequence[Path] = (HALT_LOOP, SOAK),
     files: Mapping[str, bytes] = MappingProxyType({}),
+    purposes: Sequence[str] = ("kvm", "shell"),
 ) -> Path:
     """An initramfs for a kernel, from the cache when nothing in it changed.
 
     `programs` are C sources, each compiled to a static /bin/NAME; `files` are more
-    files by path, executable if they are in a folder called bin.
+    files by path, executable if they are in a folder called bin; `purposes` say which
+    modules are needed.
     """
     contents = {"bin/busybox": _busybox().read_bytes(), **files}
     for source in programs:
         contents[f"bin/{source.stem}"] = _compiled(source).read_bytes()
-    content = pack(kernel, init.read_bytes(), contents)
+    content = pack(kernel, init.read_bytes(), contents, purposes)
     digest = hashlib.sha256(content).hexdigest()[:16]
     initramfs = BUILD / "initramfs" / f"{kernel.version}-{digest}.cpio"
     if not initramfs.exists():
@@ -86,7 +89,9 @@ def make_initramfs(
     return initramfs
 
 
-def pack(kernel: L1Kernel, init: bytes, files: Mapping[str, bytes]) -> bytes:
+def pack(
+    kernel: L1Kernel, init: bytes, files: Mapping[str, bytes], purposes: Sequence[str]
+) -> bytes:
     """The archive; equal inputs give equal bytes."""
     cpio = _Cpio()
     folders = {
@@ -107,11 +112,14 @@ def pack(kernel: L1Kernel, init: bytes, files: Mapping[str, bytes]) -> bytes:
     cpio.file("etc/passwd", b"root:x:0:0:root:/root:/bin/sh\n")
     cpio.file("etc/group", b"root:x:0:\n")
     cpio.file("init", init, 0o755)
-    for purpose in ("kvm", "shell"):
-        order = getattr(kernel, f"{purpose}_modules")
+    cpio.file("lib/init-functions.sh", INIT_FUNCTIONS.read_bytes())
+    needed = set()
+    for purpose in purposes:
+        order = kernel.modules[purpose]
+        needed.update(order)
         text = "".join(name + "\n" for name in order)
         cpio.file(f"lib/modules/{purpose}.order", text.encode())
-    for name in sorted({*kernel.kvm_modules, *kernel.shell_modules}):
+    for name in sorted(needed):
         cpio.file(f"lib/modules/{name}", (kernel.folder / name).read_bytes())
     return cpio.bytes()
 

@@ -37,18 +37,22 @@ SUITES = {
 }
 
 # Modules by purpose; those they depend on come with them.
-KVM_MODULES = ("kvm-amd",)
-SHELL_MODULES = ("virtio_pci", "virtio_console", "9pnet_virtio", "9p")
+MODULES = {
+    "kvm": ("kvm-amd",),
+    "shell": ("virtio_pci", "virtio_console", "9pnet_virtio", "9p"),
+    "dom0": ("xenfs", "xen-privcmd", "xen-evtchn", "xen-gntdev", "xen-gntalloc"),
+}
+# A kernel without these is of no use here; others are built in, or not missed.
+REQUIRED = MODULES["kvm"]
 
 
 class L1Kernel(NamedTuple):
-    """A kernel ready to boot; modules are file names in the order of loading."""
+    """A kernel ready to boot; by purpose, file names of modules as they are loaded."""
 
     version: str
     folder: Path
     image: Path
-    kvm_modules: list[str]
-    shell_modules: list[str]
+    modules: dict[str, list[str]]
 
 
 # Reads a module's content; `path` tells how it is compressed.
@@ -93,7 +97,7 @@ def _debian_kernel(name: str) -> L1Kernel:
     packages += filter(parts.match, apt_archive.dependencies(image, suites))
     debs = [Path(apt_archive.fetch_deb(package, suites)) for package in packages]
     digest = hashlib.sha256(
-        repr([(package, deb.name) for package, deb in zip(packages, debs)]).encode()
+        repr([MODULES, [(p, deb.name) for p, deb in zip(packages, debs)]]).encode()
     )
     folder = BUILD / "kernels" / f"{name}-{digest.hexdigest()[:16]}"
     if not folder.exists():
@@ -165,7 +169,7 @@ def _own_kernel(path: Path, modules: Path | None) -> L1Kernel:
     builtin = set()
     for file in [*modules.glob("modules.builtin"), *modules.glob("*/modules.builtin")]:
         builtin |= _builtin(file.read_text())
-    for name in KVM_MODULES:
+    for name in REQUIRED:
         if _module_name(name) not in found.keys() | builtin:
             raise BadUsage(
                 f"no module {name} under {modules}: name its folder with --modules DIR"
@@ -318,20 +322,14 @@ def _store(
                 order.append(f"{name}.ko")
                 (scratch / f"{name}.ko").write_bytes(content)
 
-        kvm_order, shell_order = [], []
-        for name in KVM_MODULES:
-            if _module_name(name) not in builtin:
-                add(name, kvm_order)
-        for name in SHELL_MODULES:
-            # Most kernels have some of these built in, and not all say so.
-            if _module_name(name) in modules:
-                add(name, shell_order)
-        description = {
-            "version": version,
-            "image": image_name,
-            "kvm": kvm_order,
-            "shell": shell_order,
-        }
+        orders = {purpose: [] for purpose in MODULES}
+        for purpose, names in MODULES.items():
+            for name in names:
+                # Most kernels have some built in, and not all say so.
+                is_required = name in REQUIRED and _module_name(name) not in builtin
+                if is_required or _module_name(name) in modules:
+                    add(name, orders[purpose])
+        description = {"version": version, "image": image_name, "modules": orders}
         (scratch / "kernel.json").write_text(json.dumps(description, indent=1))
         _rename(scratch, folder)
     finally:
@@ -353,6 +351,5 @@ def _load(folder: Path) -> L1Kernel:
         description["version"],
         folder,
         folder / description["image"],
-        description["kvm"],
-        description["shell"],
+        description["modules"],
     )

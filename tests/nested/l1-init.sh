@@ -1,49 +1,11 @@
 #!/bin/busybox sh
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
-# The first and only process of L1.  What to do comes on the kernel's command
-# line as svm.KEY=VALUE; results go to the second serial port, a line each; the
-# first one is the kernel's console.
+# The first and only process of L1.  Results go to the second serial port; the first
+# one is the kernel's console.
 
-/bin/busybox --install -s
-export PATH=/bin:/sbin:/usr/bin:/usr/sbin HOME=/root
-mount -t devtmpfs dev /dev
-mount -t proc proc /proc
-mount -t sysfs sys /sys
-exec 3>/dev/ttyS1
-
-report() {
-    echo "$*" >&3
-}
-
-finish() {
-    report "l1 end=$1"
-    exec 3>&-               # waits until the last line is out
-    poweroff -f
-}
-
-read -r command_line </proc/cmdline
-for word in $command_line; do
-    case $word in
-    svm.*=*)
-        key=${word%%=*}
-        export "svm_${key#svm.}=${word#*=}"
-        ;;
-    esac
-done
-
-load() {
-    while read -r module; do
-        case $module in
-        kvm_amd.ko) parameters="npt=$svm_npt" ;;
-        *) parameters= ;;
-        esac
-        if ! why=$(insmod "/lib/modules/$module" $parameters 2>&1); then
-            report "load-failed module=${module%.ko} why=\"$why\""
-            return 1
-        fi
-    done <"/lib/modules/$1.order"
-}
+. /lib/init-functions.sh
+report_to /dev/ttyS1
 
 report "l1 kernel=$(uname -r) cpus=$(nproc)"
 while IFS=: read -r key value; do

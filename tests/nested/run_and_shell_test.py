@@ -184,9 +184,9 @@ class RightRuns(SvmTest):
         self.assertGreater(result["instructions_per_exit"], 1000)
 
     def test_equal_inputs_equal_bytes(self):
-        kernel = nested_boot.L1Kernel("0", Path("/"), Path("/"), [], [])
+        kernel = nested_boot.L1Kernel("0", Path("/"), Path("/"), {})
         files = {"bin/busybox": b"busybox", "guest/kernel": b"kernel"}
-        packed = [initramfs.pack(kernel, b"init", files) for _ in range(2)]
+        packed = [initramfs.pack(kernel, b"init", files, ()) for _ in range(2)]
         self.assertEqual(*packed)
 
 
