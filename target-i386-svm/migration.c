@@ -108,3 +108,22 @@ const VMStateDescription vmstate_svm_world_switch = {
         VMSTATE_END_OF_LIST()
     }
 };
+
+static bool vm_cr_or_key_was_written(void *opaque)
+{
+    X86CPU *cpu = opaque;
+
+    return tcg_enabled() && (cpu->env.svm.vm_cr || cpu->env.svm.svm_key);
+}
+
+const VMStateDescription vmstate_svm_vm_cr = {
+    .name = "cpu/svm_vm_cr",
+    .version_id = 1,
+    .minimum_version_id = 1,
+    .needed = vm_cr_or_key_was_written,
+    .fields = (const VMStateField[]) {
+        VMSTATE_UINT64(env.svm.vm_cr, X86CPU),
+        VMSTATE_UINT64(env.svm.svm_key, X86CPU),
+        VMSTATE_END_OF_LIST()
+    }
+};

@@ -13,5 +13,6 @@
 int svm_post_load(CPUX86State *env);
 
 extern const VMStateDescription vmstate_svm_world_switch;
+extern const VMStateDescription vmstate_svm_vm_cr;
 
 #endif

@@ -1,5 +1,6 @@
 /*
- * Rules of WRMSR that SVM relies on (3: WRMSR).
+ * RDMSR and WRMSR (3: RDMSR, WRMSR) of the registers that SVM is about, and
+ * of those that QEMU has more lenient rules for.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -7,27 +8,145 @@
 #include "qemu/osdep.h"
 #include "cpu.h"
 #include "tcg/helper-tcg.h"
+#include "svm-callouts.h"
+#include "model-specific-registers.h"
 
-/**
- * x86_check_msr_is_canonical: #GP(0) if WRMSR would put an address that is
- * not canonical into the register in ECX
- *
+typedef struct ModelSpecificRegister {
+    uint32_t index;
+    /* Without it every processor has the register. */
+    bool (*exists)(const CPUX86State *env);
+    /* Without them QEMU's own code does it. */
+    uint64_t (*read)(CPUX86State *env);
+    bool (*write)(CPUX86State *env, uint64_t value);
+} ModelSpecificRegister;
+
+static bool has_tsc(const CPUX86State *env)
+{
+    return env->features[FEAT_1_EDX] & CPUID_TSC;
+}
+
+static bool has_svm(const CPUX86State *env)
+{
+    return env->features[FEAT_8000_0001_ECX] & CPUID_EXT3_SVM;
+}
+
+/* The bits of EFER that the processor's features let software write. */
+static uint64_t writable_efer(const CPUX86State *env)
+{
+    uint32_t features = env->features[FEAT_8000_0001_EDX];
+
+    return (features & CPUID_EXT2_SYSCALL ? MSR_EFER_SCE : 0) |
+           (features & CPUID_EXT2_LM ? MSR_EFER_LME : 0) |
+           (features & CPUID_EXT2_NX ? MSR_EFER_NXE : 0) |
+           (features & CPUID_EXT2_FFXSR ? MSR_EFER_FFXSR : 0) |
+           (has_svm(env) ? MSR_EFER_SVME : 0);
+}
+
+/*
+ * 2: 3.1.7.  Where the manual lets software preserve LMA, KVM and Bochs
+ * ignore what is written there.
+ */
+static bool write_efer(CPUX86State *env, uint64_t value)
+{
+    uint64_t writable = writable_efer(env);
+
+    if ((value & ~(writable | MSR_EFER_LMA)) ||
+        (((value ^ env->efer) & MSR_EFER_LME) &&
+         (env->cr[0] & CR0_PG_MASK)) ||
+        ((value & MSR_EFER_SVME) && (env->svm.vm_cr & VM_CR_SVMDIS))) {
+        return false;
+    }
+    if (!(value & MSR_EFER_SVME)) {
+        /* Without SVM nothing could set GIF again: KVM's reading. */
+        env->hflags2 |= HF2_GIF_MASK;
+    }
+    cpu_load_efer(env, (value & writable) | (env->efer & MSR_EFER_LMA));
+    return true;
+}
+
+static const ModelSpecificRegister registers[] = {
+    { MSR_IA32_TSC, has_tsc, x86_read_tsc, x86_write_tsc },
+    { MSR_EFER, .write = write_efer },
+    { MSR_VM_CR, has_svm, svm_read_vm_cr, svm_write_vm_cr },
+    { MSR_SVM_KEY, svm_has_lock, svm_read_key, svm_write_key },
+};
+
+static const ModelSpecificRegister *addressed_register(CPUX86State *env)
+{
+    uint32_t index = env->regs[R_ECX];
+    size_t i;
+
+    for (i = 0; i < ARRAY_SIZE(registers); i++) {
+        const ModelSpecificRegister *reg = &registers[i];
+
+        if (reg->index == index) {
+            return !reg->exists || reg->exists(env) ? reg : NULL;
+        }
+    }
+    return NULL;
+}
+
+/*
  * SYSENTER_ESP and SYSENTER_EIP are not among them: KVM's reading is that
  * AMD's processors take any value there, and VMLOAD leaves it alone.
  */
-void x86_check_msr_is_canonical(CPUX86State *env, uint64_t value,
-                                uintptr_t retaddr)
+static bool holds_only_canonical_addresses(uint32_t index)
 {
+    switch (index) {
 #ifdef TARGET_X86_64
-    switch ((uint32_t)env->regs[R_ECX]) {
     case MSR_LSTAR:
     case MSR_CSTAR:
     case MSR_FSBASE:
     case MSR_GSBASE:
     case MSR_KERNELGSBASE:
-        if (sextract64(value, 0, cpu_x86_virtual_addr_width(env)) != value) {
-            raise_exception_err_ra(env, EXCP0D_GPF, 0, retaddr);
-        }
-    }
+        return true;
 #endif
+    default:
+        return false;
+    }
+}
+
+static bool is_canonical(CPUX86State *env, uint64_t address)
+{
+    return sextract64(address, 0, cpu_x86_virtual_addr_width(env)) == address;
+}
+
+/**
+ * x86_read_msr: RDMSR of the register in ECX
+ *
+ * Returns false if QEMU's own code is to do it.
+ */
+bool x86_read_msr(CPUX86State *env)
+{
+    const ModelSpecificRegister *reg = addressed_register(env);
+    uint64_t value;
+
+    if (!reg || !reg->read) {
+        return false;
+    }
+    value = reg->read(env);
+    env->regs[R_EAX] = (uint32_t)value;
+    env->regs[R_EDX] = value >> 32;
+    return true;
+}
+
+/**
+ * x86_write_msr: WRMSR of @value to the register in ECX
+ *
+ * Returns false if QEMU's own code is to do it; does not return if it is
+ * #GP(0).
+ */
+bool x86_write_msr(CPUX86State *env, uint64_t value, uintptr_t retaddr)
+{
+    const ModelSpecificRegister *reg = addressed_register(env);
+    bool legal = !holds_only_canonical_addresses(env->regs[R_ECX]) ||
+                 is_canonical(env, value);
+
+    if (legal && (!reg || !reg->write)) {
+        return false;
+    }
+    if (!legal || !reg->write(env, value)) {
+        raise_exception_err_ra(env, EXCP0D_GPF, 0, retaddr);
+    }
+    return true;
 }

@@ -14,8 +14,10 @@ void svm_event_delivered(CPUX86State *env);
 uint8_t svm_virtual_interrupt_vector(const CPUX86State *env);
 void svm_enter_smm(CPUX86State *env);
 void svm_leave_smm(CPUX86State *env);
-void x86_check_msr_is_canonical(CPUX86State *env, uint64_t value,
-                                uintptr_t retaddr);
+void svm_keep_over_init(CPUX86State *env, const SVMState *before);
+bool x86_read_msr(CPUX86State *env);
+bool x86_write_msr(CPUX86State *env, uint64_t value, uintptr_t retaddr);
+uint64_t x86_read_tsc(CPUX86State *env);
 void x86_load_null_selector(CPUX86State *env, X86Seg segment,
                             unsigned selector);
 

@@ -8,7 +8,7 @@
 #define TARGET_I386_SVM_FEATURES_H
 
 /* Bits of EDX that TCG emulates with the add-on and not without. */
-#define SVM_ADDED_FEATURES  CPUID_SVM_NRIPSAVE
+#define SVM_ADDED_FEATURES  (CPUID_SVM_NRIPSAVE | CPUID_SVM_SVMLOCK)
 
 /**
  * svm_add_features_of_silicon: what svm-silicon=on does

@@ -53,6 +53,10 @@ typedef struct SVMState {
     uint32_t waiting_int_ctl;
     uint32_t waiting_cpl;
 
+    /* MSRs (2: 15.30.1, 15.31); model-specific-registers.h has their bits. */
+    uint64_t vm_cr;
+    uint64_t svm_key;
+
     /* IGNNE# as it was last driven; hflags2 follows. */
     bool ignne_level;
 

@@ -151,7 +151,7 @@ static const struct Feature {
 } features[] = {
     { 0, "npt", true },
     { 1, "lbrv" },
-    { 2, "svm-lock" },
+    { 2, "svm-lock", true },
     { 3, "nrip-save", true },
     { 4, "tsc-scale" },
     { 5, "vmcb-clean" },

@@ -72,6 +72,18 @@ guest_write_msr:
         wrmsr
         exit_for_ever
 
+guest_read_tsc:
+        rdtsc
+        mov     %rdx, %rbx
+        shl     $32, %rbx
+        or      %rax, %rbx
+        mov     $0x10, %ecx
+        rdmsr
+        mov     %rdx, %rcx
+        shl     $32, %rcx
+        or      %rax, %rcx
+        exit_for_ever
+
 guest_vmsave:
         vmsave  %rax
         exit_for_ever

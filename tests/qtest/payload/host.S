@@ -269,9 +269,7 @@ step_read_rflags:
         pop     R(ax)
         ret
 
-step_read_msr:
-        mov     MAILBOX_OPERAND(R(bp)), %ecx
-        rdmsr
+        .macro  return_edx_eax
 #if HOST_BITS == 64
         shl     $32, %rdx
         or      %rdx, %rax
@@ -279,6 +277,16 @@ step_read_msr:
         mov     %edx, MAILBOX_RESULT + 4(R(bp))
 #endif
         ret
+        .endm
+
+step_read_msr:
+        mov     MAILBOX_OPERAND(R(bp)), %ecx
+        rdmsr
+        return_edx_eax
+
+step_read_tsc:
+        rdtsc
+        return_edx_eax
 
 step_write_msr:
         mov     MAILBOX_OPERAND(R(bp)), %ecx
