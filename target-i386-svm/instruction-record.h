@@ -11,5 +11,8 @@
 
 /* The second of QEMU's extra words at an instruction's start. */
 FIELD(SVM_INSTRUCTION, LENGTH, 0, 4)
+/* The general register of MOV to or from CRn and DRn; the vector of INTn. */
+FIELD(SVM_INSTRUCTION, OPERAND, 4, 8)
+FIELD(SVM_INSTRUCTION, MOV_CR, 12, 1)
 
 #endif

@@ -135,6 +135,9 @@ void helper_svm_check_io(CPUX86State *env, uint32_t port, uint32_t param,
         return;
     }
     if (x86_lduw_phys(env_cpu(env), map + port / 8) & ports) {
+        if (!svm_decode_assists(env)) {
+            param &= ~SVM_IOIO_SEGMENT_MASK;
+        }
         env->svm.exit_info_2 = env->eip + next_eip_addend;
         cpu_vmexit(env, SVM_EXIT_IOIO, param | (port << 16), GETPC());
     }

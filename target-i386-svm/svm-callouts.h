@@ -11,6 +11,7 @@
 /* Each is described where it is defined. */
 void svm_set_exit_info_2(CPUX86State *env, uint64_t exit_info_2);
 void svm_event_delivered(CPUX86State *env);
+void svm_record_fault_access(CPUX86State *env, MMUAccessType access);
 uint8_t svm_virtual_interrupt_vector(const CPUX86State *env);
 void svm_enter_smm(CPUX86State *env);
 void svm_leave_smm(CPUX86State *env);

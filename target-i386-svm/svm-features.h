@@ -8,7 +8,10 @@
 #define TARGET_I386_SVM_FEATURES_H
 
 /* Bits of EDX that TCG emulates with the add-on and not without. */
-#define SVM_ADDED_FEATURES  (CPUID_SVM_NRIPSAVE | CPUID_SVM_SVMLOCK)
+#define SVM_ADDED_FEATURES  (CPUID_SVM_NRIPSAVE | \
+                             CPUID_SVM_SVMLOCK | \
+                             CPUID_SVM_FLUSHASID | \
+                             CPUID_SVM_DECODEASSIST)
 
 /**
  * svm_add_features_of_silicon: what svm-silicon=on does

@@ -41,6 +41,10 @@ typedef struct SVMState {
 
     /* instruction-record.h, of the instruction that was last asked for. */
     uint32_t instruction;
+    /* What INVLPG or INVLPGA names, where a guest executes it. */
+    target_ulong linear_address;
+    /* The last page fault was one of an instruction fetch. */
+    bool fault_is_fetch;
 
     /* The #VMEXIT that is under way. */
     uint64_t exit_code;

@@ -17,6 +17,10 @@
 /* An intercept of `intercept` (words 00Ch and 010h) by its exit code. */
 #define VMCB_INTERCEPT(exit_code)   (1ULL << ((exit_code) - SVM_EXIT_INTR))
 
+/* EXITINFO1 of an IOIO exit (2: 15.10.2). */
+#define SVM_IOIO_SEGMENT_SHIFT      10
+#define SVM_IOIO_SEGMENT_MASK       (7 << SVM_IOIO_SEGMENT_SHIFT)
+
 /* Exit codes that QEMU has no use for yet (2: appendix C). */
 #define SVM_EXIT_MWAIT_CONDITIONAL  0x08c
 #define SVM_EXIT_RDPRU              0x08e

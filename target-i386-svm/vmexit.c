@@ -39,7 +39,8 @@ void cpu_vmexit(CPUX86State *env, uint64_t exit_code, uint64_t exit_info_1,
 
     cpu_restore_state(cs, retaddr);
     env->svm.exit_code = exit_code;
-    env->svm.exit_info_1 = exit_info_1;
+    env->svm.exit_info_1 = exit_info_1 |
+                           svm_decoded_exit_info_1(env, exit_code);
 
     cs->exception_index = EXCP_VMEXIT;
     env->old_exception = -1;
@@ -92,6 +93,7 @@ static void store_guest(CPUX86State *env, const VMCBPage *vmcb)
     if (env->features[FEAT_SVM] & CPUID_SVM_NRIPSAVE) {
         vmcb_page_store(vmcb, VMCB_CONTROL(next_rip), 64, next_rip(env));
     }
+    svm_store_instruction_bytes(env, vmcb);
 }
 
 static void store_exit_information(CPUX86State *env, const VMCBPage *vmcb)

@@ -55,6 +55,23 @@ void svm_load_intercepts(CPUX86State *env);
 void svm_clear_intercepts(CPUX86State *env);
 
 /**
+ * svm_decode_assists: does the processor have them (2: 15.8.4)?
+ */
+bool svm_decode_assists(const CPUX86State *env);
+
+/**
+ * svm_decoded_exit_info_1: what they say in EXITINFO1 of the instruction that
+ * is recorded
+ */
+uint64_t svm_decoded_exit_info_1(const CPUX86State *env, uint64_t exit_code);
+
+/**
+ * svm_store_instruction_bytes: the bytes at rIP, of an exit for a page fault
+ * that a data access takes; none for other exits
+ */
+void svm_store_instruction_bytes(CPUX86State *env, const VMCBPage *vmcb);
+
+/**
  * svm_inject_event: take the event in EVENTINJ (2: 15.20)
  *
  * May not return: the main loop takes the guest to its handler then.

@@ -5,7 +5,6 @@
  */
 
 #include "qemu/osdep.h"
-#include "qemu/bswap.h"
 #include "qobject/qdict.h"
 #include "target/i386/svm.h"
 #include "svm-machine.h"
@@ -34,33 +33,6 @@ typedef struct Instruction {
     uint64_t rflags;
 } Instruction;
 
-static void intercept(SVMMachine *machine, unsigned exit_code)
-{
-    switch (exit_code) {
-    case SVM_EXIT_READ_CR0 ... SVM_EXIT_WRITE_DR0 + 15: {
-        uint16_t *words = (uint16_t *)svm_ram(machine, VMCB);
-
-        words[exit_code / 16] = cpu_to_le16(1 << exit_code % 16);
-        break;
-    }
-    case SVM_EXIT_NPF:
-        svm_set_nested_paging(machine, GUEST_CODE, GUEST_STACK_TOP);
-        break;
-    default:
-        svm_intercept(machine, exit_code);
-    }
-}
-
-static void put_code(SVMMachine *machine, const void *bytes, size_t length)
-{
-    static const uint8_t vmmcall[] = { 0x0f, 0x01, 0xd9 };
-    uint8_t *code = svm_ram(machine, GUEST_CODE);
-
-    memcpy(code, bytes, length);
-    memcpy(code + length, vmmcall, sizeof(vmmcall));
-    svm_set(machine, VMCB, "rip", GUEST_CODE);
-}
-
 static void prepare_instruction(SVMMachine *machine, const Instruction *i)
 {
     if (i->is_32_bit) {
@@ -68,11 +40,15 @@ static void prepare_instruction(SVMMachine *machine, const Instruction *i)
     } else {
         svm_prepare_guest(machine, GUEST_vmmcall);
     }
-    put_code(machine, i->bytes, i->length);
+    svm_put_code(machine, GUEST_CODE, i->bytes, i->length);
     svm_set(machine, VMCB, "rflags", i->rflags | 2);
     memset(svm_ram(machine, MSR_MAP), 0xff, 2 * PAGE);
     memset(svm_ram(machine, IO_MAP), 0xff, 3 * PAGE);
-    intercept(machine, i->exit_code);
+    if (i->exit_code == SVM_EXIT_NPF) {
+        svm_set_nested_paging(machine, GUEST_CODE, GUEST_STACK_TOP);
+    } else {
+        svm_intercept(machine, i->exit_code);
+    }
     svm_set(machine, VMCB, "next_rip", 0x5555);
 }
 
@@ -155,8 +131,8 @@ static const struct Feature {
     { 3, "nrip-save", true },
     { 4, "tsc-scale" },
     { 5, "vmcb-clean" },
-    { 6, "flushbyasid" },
-    { 7, "decodeassists" },
+    { 6, "flushbyasid", true },
+    { 7, "decodeassists", true },
     { 10, "pause-filter" },
     { 12, "pfthreshold" },
     { 13, "avic" },

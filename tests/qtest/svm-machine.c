@@ -225,7 +225,15 @@ void svm_intercept(SVMMachine *machine, unsigned exit_code)
     const char *field = "intercept";
     unsigned bit = exit_code - SVM_EXIT_INTR;
 
-    if (exit_code < SVM_EXIT_INTR) {
+    if (exit_code < SVM_EXIT_EXCP_BASE) {
+        static const char *const words[] = {
+            "intercept_cr_read", "intercept_cr_write",
+            "intercept_dr_read", "intercept_dr_write",
+        };
+
+        field = words[exit_code / 16];
+        bit = exit_code % 16;
+    } else if (exit_code < SVM_EXIT_INTR) {
         field = "intercept_exceptions";
         bit = exit_code - SVM_EXIT_EXCP_BASE;
     }
@@ -323,6 +331,17 @@ static void map_nested(SVMMachine *machine, uint64_t first, uint64_t last)
     for (address = first & -PAGE; address <= last; address += PAGE) {
         table[address / PAGE] = cpu_to_le64(address + PAGE_TABLE_ENTRY);
     }
+}
+
+void svm_put_code(SVMMachine *machine, uint64_t address, const void *bytes,
+                  size_t length)
+{
+    static const uint8_t vmmcall[] = { 0x0f, 0x01, 0xd9 };
+    uint8_t *code = svm_ram(machine, address);
+
+    memcpy(code, bytes, length);
+    memcpy(code + length, vmmcall, sizeof(vmmcall));
+    svm_set(machine, VMCB, "rip", address);
 }
 
 void svm_set_nested_paging(SVMMachine *machine, uint64_t first, uint64_t last)

@@ -136,7 +136,8 @@ uint8_t *svm_copy_page(SVMMachine *machine, uint64_t page);
 /**
  * svm_intercept: let the guest in VMCB exit with @exit_code
  *
- * Exceptions, and what has a bit in the words at 00Ch and 010h.
+ * Control and debug registers, exceptions, and what has a bit in the words at
+ * 00Ch and 010h.
  */
 void svm_intercept(SVMMachine *machine, unsigned exit_code);
 
@@ -161,6 +162,12 @@ void svm_prepare_guest(SVMMachine *machine, SVMGuest guest);
  * svm_prepare_guest_32: the same with a 32-bit guest without paging
  */
 void svm_prepare_guest_32(SVMMachine *machine, SVMGuest guest);
+
+/**
+ * svm_put_code: let the guest in VMCB run @bytes, and VMMCALL after them
+ */
+void svm_put_code(SVMMachine *machine, uint64_t address, const void *bytes,
+                  size_t length);
 
 /**
  * svm_set_nested_paging: let the guest in VMCB run with nested paging

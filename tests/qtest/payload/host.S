@@ -295,6 +295,18 @@ step_write_msr:
         wrmsr
         ret
 
+step_cpuid:
+        mov     MAILBOX_OPERAND(R(bp)), %eax
+        cpuid
+        mov     %ebx, %eax
+#if HOST_BITS == 64
+        shl     $32, %rdx
+        or      %rdx, %rax
+#else
+        mov     %edx, MAILBOX_RESULT + 4(R(bp))
+#endif
+        ret
+
 step_read_tr:
         xor     %eax, %eax
         str     %ax
