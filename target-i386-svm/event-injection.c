@@ -96,6 +96,7 @@ void svm_inject_event(CPUX86State *env)
     case SVM_EVTINJ_TYPE_NMI:
         /* The vector field is ignored. */
         cs->exception_index = EXCP02_NMI;
+        svm_mask_injected_nmi(env);
         break;
     case SVM_EVTINJ_TYPE_EXEPT:
         env->exception_next_eip = -1;

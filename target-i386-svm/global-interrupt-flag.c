@@ -52,12 +52,12 @@ uint8_t svm_virtual_interrupt_vector(const CPUX86State *env)
     return env->svm.controls.int_vector;
 }
 
-void svm_set_virtual_interrupt_pending(CPUX86State *env, bool pending)
+void svm_set_interrupt_request(CPUX86State *env, int request, bool pending)
 {
     CPUState *cs = env_cpu(env);
     bool need_lock;
 
-    if (pending == !!(cs->interrupt_request & CPU_INTERRUPT_VIRQ)) {
+    if (pending == !!(cs->interrupt_request & request)) {
         return;
     }
     /*
@@ -71,11 +71,16 @@ void svm_set_virtual_interrupt_pending(CPUX86State *env, bool pending)
         bql_lock();
     }
     if (pending) {
-        qatomic_or(&cs->interrupt_request, CPU_INTERRUPT_VIRQ);
+        qatomic_or(&cs->interrupt_request, request);
     } else {
-        cpu_reset_interrupt(cs, CPU_INTERRUPT_VIRQ);
+        cpu_reset_interrupt(cs, request);
     }
     if (need_lock) {
         bql_unlock();
     }
+}
+
+void svm_set_virtual_interrupt_pending(CPUX86State *env, bool pending)
+{
+    svm_set_interrupt_request(env, CPU_INTERRUPT_VIRQ, pending);
 }

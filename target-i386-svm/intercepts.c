@@ -105,6 +105,9 @@ void cpu_svm_check_intercept_param(CPUX86State *env, uint32_t type,
     if (type == SVM_EXIT_MSR && !msr_is_intercepted(env, param)) {
         return;
     }
+    if (type == SVM_EXIT_PAUSE && svm_pause_passes_filter(env)) {
+        return;
+    }
     cpu_vmexit(env, type, param, retaddr);
 }
 

@@ -86,8 +86,8 @@ static const VMStateInfo vmstate_info_svm_controls = {
 
 const VMStateDescription vmstate_svm_world_switch = {
     .name = "cpu/svm_world_switch",
-    .version_id = 2,
-    .minimum_version_id = 2,
+    .version_id = 3,
+    .minimum_version_id = 3,
     .needed = guest_is_running,
     .pre_save = pre_save,
     .fields = (const VMStateField[]) {
@@ -98,6 +98,9 @@ const VMStateDescription vmstate_svm_world_switch = {
         VMSTATE_UINT64(env.svm.host_save_pa, X86CPU),
         VMSTATE_UINT64(env.svm.host_pat, X86CPU),
         VMSTATE_UINT32(env.svm.saved_cpl, X86CPU),
+        VMSTATE_UINT16(env.svm.pause_count, X86CPU),
+        VMSTATE_BOOL(env.svm.guest_has_paused, X86CPU),
+        VMSTATE_UINT64(env.svm.last_pause, X86CPU),
         /* QEMU sends these only where hflags2 says nested paging. */
         VMSTATE_UINT64(env.nested_cr3, X86CPU),
         VMSTATE_UINT32(env.nested_pg_mode, X86CPU),

@@ -12,6 +12,9 @@
 void svm_set_exit_info_2(CPUX86State *env, uint64_t exit_info_2);
 void svm_event_delivered(CPUX86State *env);
 void svm_record_fault_access(CPUX86State *env, MMUAccessType access);
+bool svm_virtual_nmi_is_due(const CPUX86State *env, int interrupt_request);
+void svm_take_virtual_nmi(CPUX86State *env);
+void svm_unmask_nmi(CPUX86State *env);
 uint8_t svm_virtual_interrupt_vector(const CPUX86State *env);
 void svm_enter_smm(CPUX86State *env);
 void svm_leave_smm(CPUX86State *env);

@@ -11,7 +11,11 @@
 #define SVM_ADDED_FEATURES  (CPUID_SVM_NRIPSAVE | \
                              CPUID_SVM_SVMLOCK | \
                              CPUID_SVM_FLUSHASID | \
-                             CPUID_SVM_DECODEASSIST)
+                             CPUID_SVM_DECODEASSIST | \
+                             CPUID_SVM_PAUSEFILTER | \
+                             CPUID_SVM_PFTHRESHOLD | \
+                             CPUID_SVM_V_VMSAVE_VMLOAD | \
+                             CPUID_SVM_VNMI)
 
 /**
  * svm_add_features_of_silicon: what svm-silicon=on does

@@ -30,6 +30,9 @@ typedef struct SVMProperties {
     bool silicon;
 } SVMProperties;
 
+/* A virtual NMI that the guest in CPUX86State can take (2: 15.21.10). */
+#define CPU_INTERRUPT_VNMI  CPU_INTERRUPT_TGT_EXT_0
+
 typedef struct SVMState {
     SVMControls controls;
     SVMEvent delivering;
@@ -45,6 +48,11 @@ typedef struct SVMState {
     target_ulong linear_address;
     /* The last page fault was one of an instruction fetch. */
     bool fault_is_fetch;
+
+    /* PAUSE's filter: PAUSEs that pass yet, and when the last one was. */
+    uint16_t pause_count;
+    bool guest_has_paused;
+    uint64_t last_pause;
 
     /* The #VMEXIT that is under way. */
     uint64_t exit_code;

@@ -36,6 +36,7 @@ void svm_enter_smm(CPUX86State *env)
     env->int_ctl = 0;
     svm_clear_intercepts(env);
     svm_set_virtual_interrupt_pending(env, false);
+    svm_update_virtual_nmi(env);
     tlb_flush(env_cpu(env));
 }
 
@@ -56,5 +57,6 @@ void svm_leave_smm(CPUX86State *env)
     env->hflags2 = (env->hflags2 & ~SVM_GUEST_HFLAGS2) | svm->waiting_hflags2;
     env->int_ctl = svm->waiting_int_ctl;
     svm_set_virtual_interrupt_pending(env, ctl_has_irq(env));
+    svm_update_virtual_nmi(env);
     tlb_flush(env_cpu(env));
 }

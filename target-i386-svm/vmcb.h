@@ -17,6 +17,11 @@
 /* An intercept of `intercept` (words 00Ch and 010h) by its exit code. */
 #define VMCB_INTERCEPT(exit_code)   (1ULL << ((exit_code) - SVM_EXIT_INTR))
 
+/* Virtual NMI in `int_ctl` (2: 15.21.10); V_NMI_BLOCKING is V_NMI_MASK. */
+#define V_NMI_PENDING_MASK          (1 << 11)
+#define V_NMI_BLOCKING_MASK         (1 << 12)
+#define V_NMI_ENABLE_MASK           (1 << 26)
+
 /* EXITINFO1 of an IOIO exit (2: 15.10.2). */
 #define SVM_IOIO_SEGMENT_SHIFT      10
 #define SVM_IOIO_SEGMENT_MASK       (7 << SVM_IOIO_SEGMENT_SHIFT)

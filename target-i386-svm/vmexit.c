@@ -79,6 +79,7 @@ static void store_guest(CPUX86State *env, const VMCBPage *vmcb)
     const SVMControls *controls = &env->svm.controls;
     uint32_t int_state = controls->int_state & ~SVM_INTERRUPT_SHADOW_MASK;
 
+    svm_unmask_undelivered_nmi(env);
     svm_store_guest_set(env, vmcb, svm_nested_paging(env));
 
     if (env->hflags & HF_INHIBIT_IRQ_MASK) {
@@ -116,6 +117,7 @@ static void clear_guest_controls(CPUX86State *env)
     env->int_ctl = 0;
     env->tsc_offset = 0;
     svm_set_virtual_interrupt_pending(env, false);
+    svm_update_virtual_nmi(env);
     env->svm.delivering = (SVMEvent) { };
 }
 

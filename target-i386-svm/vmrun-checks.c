@@ -48,6 +48,10 @@ static const char *check_controls(CPUX86State *env, uint64_t *value)
     FAIL_IF(!(c->intercept & VMCB_INTERCEPT(SVM_EXIT_VMRUN)), c->intercept,
             "the VMRUN intercept is clear");
     FAIL_IF(c->asid == 0, c->asid, "ASID is 0");
+    FAIL_IF((env->features[FEAT_SVM] & CPUID_SVM_VNMI) &&
+            (c->int_ctl & V_NMI_ENABLE_MASK) &&
+            !(c->intercept & VMCB_INTERCEPT(SVM_EXIT_NMI)), c->int_ctl,
+            "V_NMI_ENABLE without the NMI intercept");
 
     /*
      * Bits 11:0 of the bases are ignored.  Hosts rely on where the limit

@@ -71,6 +71,7 @@ static void load_controls(CPUX86State *env)
     const SVMControls *controls = &env->svm.controls;
 
     svm_load_intercepts(env);
+    svm_load_pause_filter(env);
     env->tsc_offset = controls->tsc_offset;
     env->int_ctl = controls->int_ctl;
 
@@ -130,6 +131,7 @@ static void set_global_interrupt_flag(CPUX86State *env)
         env->hflags2 |= HF2_VGIF_MASK;
     }
     svm_set_virtual_interrupt_pending(env, ctl_has_irq(env));
+    svm_update_virtual_nmi(env);
 }
 
 /**

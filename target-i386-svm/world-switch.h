@@ -85,6 +85,39 @@ void svm_inject_event(CPUX86State *env);
 void svm_set_virtual_interrupt_pending(CPUX86State *env, bool pending);
 
 /**
+ * svm_set_interrupt_request: raise or drop a request of QEMU's
+ * @request: CPU_INTERRUPT_...
+ */
+void svm_set_interrupt_request(CPUX86State *env, int request, bool pending);
+
+/**
+ * svm_update_virtual_nmi: request a virtual NMI, or not, as the guest's
+ * int_ctl says (2: 15.21.10)
+ */
+void svm_update_virtual_nmi(CPUX86State *env);
+
+/**
+ * svm_mask_injected_nmi: VMRUN injects an NMI, which masks virtual ones
+ */
+void svm_mask_injected_nmi(CPUX86State *env);
+
+/**
+ * svm_unmask_undelivered_nmi: a #VMEXIT comes while an NMI is delivered; it is
+ * in EXITINTINFO, and masks no other
+ */
+void svm_unmask_undelivered_nmi(CPUX86State *env);
+
+/**
+ * svm_load_pause_filter: VMRUN starts the count of PAUSEs (2: 15.14.4)
+ */
+void svm_load_pause_filter(CPUX86State *env);
+
+/**
+ * svm_pause_passes_filter: count a PAUSE; is it none of those that exit?
+ */
+bool svm_pause_passes_filter(CPUX86State *env);
+
+/**
  * svm_flush_translations: forget the translations that do not hold in the
  * world that is being entered (2: 15.16)
  */
