@@ -26,6 +26,8 @@ BROKEN = re.compile(
     r"|unable to handle|unchecked MSR access|invalid opcode|double fault"
     r"|soft lockup|hard LOCKUP|hung_task|rcu: INFO"
 )
+# A line of a guest's console comes through L1's with the guest's level before it.
+OF_A_GUEST = re.compile(r"(?:L\d+: )*L(\d+): ")
 LAST_LINES = 12
 
 
@@ -76,6 +78,17 @@ def emulator_command(emulator: Path, machine: Machine) -> list[str]:
     return command
 
 
+def shared_folder(folder: Path, read_only: bool = False) -> list[str]:
+    """A folder of this machine for L1, which mounts it at /mnt/host."""
+    # A comma separates the options of -fsdev, two of them stand for one.
+    path = str(folder).replace(",", ",,")
+    access = ",readonly=on" if read_only else ""
+    return [
+        *("-fsdev", f"local,id=share,path={path},security_model=none{access}"),
+        *("-device", "virtio-9p-pci,fsdev=share,mount_tag=host"),
+    ]
+
+
 def emulator_version(emulator: Path) -> str:
     """What an emulator says that it is; raises BadUsage if it is no program."""
     try:
@@ -89,8 +102,8 @@ class Boot:
     """A running L1; the end of the `with` block ends the emulator.
 
     Lines of the report port go to `on_report`; console lines are kept in a log
-    file and searched for signs of a broken kernel. Set keep_log to False when
-    nobody will want it.
+    file and searched for signs of a broken kernel, L1's or a guest's. Set keep_log
+    to False when nobody will want it.
     """
 
     def __init__(
@@ -281,7 +294,9 @@ class Boot:
         self._log.write(line + "\n")
         self.console.append(line)
         if not self.broken and BROKEN.search(line):
-            self.broken = re.sub(r"^\[ *[\d.]+\] *", "", line)
+            guest = OF_A_GUEST.match(line)
+            what = re.sub(r"^\[ *[\d.]+\] *", "", line[guest.end() if guest else 0 :])
+            self.broken = f"L{guest[1] if guest else 1} kernel: {what}"
 
     def _report_line(self, line: str) -> None:
         self._log.write(f"report: {line}\n")

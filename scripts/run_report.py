@@ -29,6 +29,8 @@ class L1Report:
 
     def __init__(self):
         self.emulator = ""
+        # Since the start: the latest line, the first one, and the end.
+        self.seconds = 0.0
         self.boot_seconds: float | None = None
         self.total_seconds: float | None = None
         self.ended = False

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from errors import BadUsage, WrongResult
 from l1_options import add_l1_arguments, check_l1_options, find_emulator, make_machine
-from nested_boot import Boot, emulator_command, parse_line
+from nested_boot import Boot, emulator_command, parse_line, shared_folder
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -98,7 +98,7 @@ def _script(options: argparse.Namespace, share: Path) -> int:
     if lines.load_failure:
         raise WrongResult(f"kvm-amd did not load in L1: {lines.load_failure}")
     if boot.broken:
-        raise WrongResult(f"L1 kernel: {boot.broken} (log: {boot.log_path})")
+        raise WrongResult(f"{boot.broken} (log: {boot.log_path})")
     if lines.status is None:
         raise WrongResult(f"L1 ended before the shell did (log: {boot.log_path})")
     return lines.status
@@ -109,11 +109,7 @@ def _command(options, share: Path, quiet: bool = False, **init) -> list[str]:
     machine = make_machine(options, **init)
     if quiet:
         machine = machine._replace(parameters=(*machine.parameters, "quiet"))
-    command = emulator_command(emulator, machine)
-    # A comma separates the options of -fsdev, two of them stand for one.
-    path = str(share).replace(",", ",,")
-    command += ["-fsdev", f"local,id=share,path={path},security_model=none"]
-    return [*command, "-device", "virtio-9p-pci,fsdev=share,mount_tag=host"]
+    return emulator_command(emulator, machine) + shared_folder(share)
 
 
 class _ShellLines:

@@ -116,8 +116,7 @@ def _explained(error: SvmError, boot: Boot) -> WrongResult:
     """The error with what L1's kernel and the emulator said of it."""
     sys.stderr.write("".join(f"  | {line}\n" for line in boot.last_lines()))
     sys.stderr.flush()
-    why = f"L1 kernel: {boot.broken}" if boot.broken else str(error)
-    return WrongResult(f"{why} (log: {boot.log_path})")
+    return WrongResult(f"{boot.broken or error} (log: {boot.log_path})")
 
 
 class Soak:
