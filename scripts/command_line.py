@@ -21,6 +21,7 @@ INTERRUPTED = 130
 # command that was typed is imported.
 COMMANDS = {
     "run": ("run_command", "boot a KVM host with SVM and judge a guest that it runs"),
+    "xen": ("xen_command", "boot Xen with a dom0 that proves itself"),
     "soak": ("soak_command", "run guests that check themselves, for minutes"),
     "shell": ("shell_command", "open a shell in a KVM host with /dev/kvm ready"),
     "test": ("test_command", "run the tests, all set-up included"),

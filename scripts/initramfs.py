@@ -20,6 +20,7 @@ import apt_archive
 from errors import SetupFailed
 from kernel_package import L1Kernel
 from paths import BUILD, CHECKOUT
+from whole_file import write_whole
 
 TESTS = CHECKOUT / "tests"
 INIT = TESTS / "nested/l1-init.sh"
@@ -85,7 +86,7 @@ def make_initramfs(
     digest = hashlib.sha256(content).hexdigest()[:16]
     initramfs = BUILD / "initramfs" / f"{kernel.version}-{digest}.cpio"
     if not initramfs.exists():
-        _write(initramfs, content)
+        write_whole(initramfs, content)
     return initramfs
 
 
@@ -134,7 +135,7 @@ def _busybox() -> Path:
             for place in ("usr/bin", "bin"):
                 found = Path(temporary, place, "busybox")
                 if found.is_file() and not found.is_symlink():
-                    _write(program, found.read_bytes())
+                    write_whole(program, found.read_bytes())
     if not program.exists():
         raise SetupFailed(f"{deb.name} holds no busybox")
     return program
@@ -165,17 +166,3 @@ def _compiled(source: Path) -> Path:
             raise SetupFailed(f"cannot compile {source.name}: {error}")
         scratch.rename(program)
     return program
-
-
-def _write(target: Path, content: bytes) -> None:
-    """Write a whole file or none."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile(dir=target.parent, delete=False) as scratch:
-        try:
-            scratch.write(content)
-            scratch.flush()
-            os.chmod(scratch.name, 0o644)
-            os.rename(scratch.name, target)
-        except BaseException:
-            os.unlink(scratch.name)
-            raise

@@ -70,10 +70,13 @@ def boot_l1(
     what: str,
     timeout: float,
     silence: float = SILENCE,
+    on_start: Callable[[Boot], None] | None = None,
+    on_end: Callable[[Boot], None] | None = None,
 ) -> None:
     """Boot L1 and gather its report; raise if it came to no proper end.
 
-    `timeout` is the one to take when the user gives none.
+    `timeout` is the one to take when the user gives none. `on_start` and `on_end` are
+    called when the emulator has started, and when it has ended by itself.
     """
     trace = None
     if options.trace:
@@ -92,8 +95,12 @@ def boot_l1(
         boot = Boot(command, on_report)
         try:
             with boot:
+                if on_start:
+                    on_start(boot)
                 boot.watch(options.timeout or timeout, silence)
                 report.total_seconds = time.monotonic() - boot.started
+                if on_end:
+                    on_end(boot)
                 if boot.broken:
                     raise WrongResult(boot.broken)
                 if not report.ended:

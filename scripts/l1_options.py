@@ -4,24 +4,33 @@
 import argparse
 import re
 import shutil
+import subprocess
 from pathlib import Path
 
 from errors import BadUsage
 from initramfs import make_initramfs
-from kernel_package import SUITES, check_kernel, find_kernel
+from kernel_package import SUITES, L1Kernel, check_kernel, find_kernel
 from nested_boot import Machine
 
 
 def add_l1_arguments(
-    parser: argparse.ArgumentParser, smp: int = 1, memory: str = "1G"
+    parser: argparse.ArgumentParser,
+    smp: int = 1,
+    memory: str = "1G",
+    kernel: str | None = "6.1",
+    kvm: bool = True,
 ) -> None:
-    """Kernel, CPUs, memory, emulator; the defaults that differ are arguments."""
+    """Kernel, CPUs, memory, emulator; the defaults that differ are arguments.
+
+    No default kernel is Xen's own; without KVM there are no parameters of kvm-amd.
+    """
     parser.add_argument(
         "--kernel",
-        default="6.1",
+        default=kernel,
         metavar="KERNEL",
         help=f"{', '.join(SUITES)}: Debian's newest package of it; or the PATH of a "
-        "bzImage, a vmlinux or a kernel build tree (default: 6.1)",
+        "bzImage, a vmlinux or a kernel build tree (default: "
+        f"{kernel or 'what Debian has beside this Xen'})",
     )
     parser.add_argument(
         "--modules",
@@ -45,13 +54,14 @@ def add_l1_arguments(
     parser.add_argument(
         "--memory", default=memory, help=f"of L1 (default: {memory})"
     )
-    parser.add_argument(
-        "--npt",
-        type=int,
-        default=1,
-        metavar="0|1",
-        help="kvm-amd's parameter: nested paging or shadow paging (default: 1)",
-    )
+    if kvm:
+        parser.add_argument(
+            "--npt",
+            type=int,
+            default=1,
+            metavar="0|1",
+            help="kvm-amd's parameter: nested paging or shadow paging (default: 1)",
+        )
     parser.add_argument(
         "--qemu",
         default="ours",
@@ -71,7 +81,7 @@ def check_l1_options(options: argparse.Namespace) -> None:
     """Refuse what makes no sense, before anything is fetched or built."""
     if not 1 <= options.smp <= 255:
         raise BadUsage(f"--smp {options.smp}: L1 has 1 to 255 CPUs")
-    if options.npt not in (0, 1):
+    if getattr(options, "npt", 0) not in (0, 1):
         raise BadUsage(f"--npt {options.npt}: it is 0 or 1")
     found = re.fullmatch(r"(\d+)([MG]?)", options.memory)
     megabytes = int(found[1]) * (1024 if found[2] == "G" else 1) if found else 0
@@ -108,22 +118,49 @@ def cpu_with_silicon(cpu: str, qemu: str) -> str:
 
     Only our emulator knows that property; QEMU's models alone lack most features.
     """
-    if qemu != "ours" or not cpu.startswith("EPYC") or "svm-silicon" in cpu:
+    if not cpu.startswith("EPYC") or "svm-silicon" in cpu or not _knows_silicon(qemu):
         return cpu
     return f"{cpu},svm-silicon=on"
+
+
+def _knows_silicon(qemu: str) -> bool:
+    if qemu in ("ours", "pristine"):
+        return qemu == "ours"
+    command = [find_own_emulator(qemu), "-device", "EPYC-x86_64-cpu,help"]
+    try:
+        properties = subprocess.run(command, capture_output=True, text=True).stdout
+    except OSError:
+        # Whoever starts it next says what is wrong with it.
+        return False
+    return " svm-silicon=" in properties
 
 
 def make_machine(options: argparse.Namespace, **init: str | int) -> Machine:
     """L1 as the options describe it, with the init script's parameters."""
     kernel = find_kernel(options.kernel, options.modules)
-    parameters = [f"svm.{key}={value}" for key, value in init.items()]
-    parameters += [f"svm.npt={options.npt}", f"kvm_amd.npt={options.npt}"]
+    machine = describe_machine(
+        options, kernel, make_initramfs(kernel), **init, npt=options.npt
+    )
+    parameters = (*machine.parameters, f"kvm_amd.npt={options.npt}")
+    return machine._replace(parameters=parameters)
+
+
+def describe_machine(
+    options: argparse.Namespace,
+    kernel: L1Kernel,
+    initramfs: Path,
+    **init: str | int,
+) -> Machine:
+    """The machine of the options with what is to boot, and the init script's values."""
     return Machine(
         kernel=kernel,
-        initramfs=make_initramfs(kernel),
+        initramfs=initramfs,
         cpu=cpu_with_silicon(options.cpu, options.qemu),
         smp=options.smp,
         memory=options.memory,
         icount=getattr(options, "icount", False),
-        parameters=(*parameters, *options.append.split()),
+        parameters=(
+            *(f"svm.{key}={value}" for key, value in init.items()),
+            *options.append.split(),
+        ),
     )

@@ -25,7 +25,13 @@ BROKEN = re.compile(
     r"Kernel panic|Oops[: ]|\bBUG: |WARNING: (CPU|.* at )|general protection fault"
     r"|unable to handle|unchecked MSR access|invalid opcode|double fault"
     r"|soft lockup|hard LOCKUP|hung_task|rcu: INFO"
+    # What Xen says of itself and of its domains.
+    r"|Panic on CPU|Xen BUG at|Assertion .* failed at|Triple fault - invoking"
+    r"|Hardware Dom0 (crashed|halted|shutdown: rebooting)"
+    r"|[Dd]omain \d+ (\(vcpu#\d+\) |reported )crashed"
 )
+# After this the machine does nothing more, it does not even end.
+STANDSTILL = re.compile("Hardware Dom0 halted")
 # A line of a guest's console comes through L1's with the guest's level before it.
 OF_A_GUEST = re.compile(r"(?:L\d+: )*L(\d+): ")
 LAST_LINES = 12
@@ -42,6 +48,9 @@ class Machine(NamedTuple):
     icount: bool = False
     # "svm.KEY=VALUE" for the init script, and more for the kernel.
     parameters: tuple[str, ...] = ()
+    # The hypervisor that starts the kernel as its dom0, and its own parameters.
+    xen: Path | None = None
+    xen_parameters: tuple[str, ...] = ()
 
 
 def parse_line(line: str) -> tuple[str, dict[str, str]]:
@@ -53,15 +62,42 @@ def parse_line(line: str) -> tuple[str, dict[str, str]]:
 
 def emulator_command(emulator: Path, machine: Machine) -> list[str]:
     """The command line for an L1 without any device but two serial ports."""
+    board = f"{'q35' if machine.xen else 'pc'},i8042=off,vmport=off,hpet=off"
     command = [str(emulator), "-nodefaults", "-no-user-config", "-no-reboot"]
-    command += ["-display", "none", "-machine", "pc,i8042=off,vmport=off,hpet=off"]
+    command += ["-display", "none", "-machine", board]
     command += ["-accel", "tcg", "-cpu", machine.cpu, "-smp", str(machine.smp)]
     command += ["-m", machine.memory]
-    command += ["-kernel", str(machine.kernel.image)]
-    command += ["-initrd", str(machine.initramfs)]
+    if machine.xen:
+        command += _dom0_words(machine)
+    else:
+        command += ["-kernel", str(machine.kernel.image)]
+        command += ["-initrd", str(machine.initramfs)]
+        console = ("console=ttyS0", "earlyprintk=serial,ttyS0,115200")
+        command += ["-append", _kernel_words(machine, console)]
+    if machine.icount:
+        command += ["-icount", "shift=0,sleep=off"]
+    return command
+
+
+def _dom0_words(machine: Machine) -> list[str]:
+    """Xen by multiboot: the dom0 kernel, with its command line, is a module of it."""
+    if re.search(r"\s", f"{machine.kernel.image}{machine.initramfs}"):
+        raise BadUsage("Xen cannot be booted from a folder with a space in its name")
+    console = ("console=hvc0", "earlyprintk=xen")
+    words = _kernel_words(machine, console)
+    # Commas separate modules, two of them stand for one.
+    modules = [f"{machine.kernel.image} {words}", str(machine.initramfs)]
+    return [
+        *("-kernel", str(machine.xen)),
+        *("-append", " ".join(["com1=115200 console=com1", *machine.xen_parameters])),
+        *("-initrd", ",".join(module.replace(",", ",,") for module in modules)),
+    ]
+
+
+def _kernel_words(machine: Machine, console: tuple[str, ...]) -> str:
+    """The kernel's command line."""
     parameters = [
-        "console=ttyS0",
-        "earlyprintk=serial,ttyS0,115200",
+        *console,
         # The end of QEMU, at once, rather than a dead machine.
         "panic=-1",
         "oops=panic",
@@ -72,10 +108,7 @@ def emulator_command(emulator: Path, machine: Machine) -> list[str]:
         "cryptomgr.notests",
         "nokaslr",
     ]
-    command += ["-append", " ".join([*parameters, *machine.parameters])]
-    if machine.icount:
-        command += ["-icount", "shift=0,sleep=off"]
-    return command
+    return " ".join([*parameters, *machine.parameters])
 
 
 def shared_folder(folder: Path, read_only: bool = False) -> list[str]:
@@ -126,6 +159,7 @@ class Boot:
         self.keep_log = True
         self.console: list[str] = []
         self.broken: str | None = None
+        self._stands_still = False
         self.last_sign = 0.0
         log_folder = BUILD / "logs"
         log_folder.mkdir(parents=True, exist_ok=True)
@@ -202,6 +236,8 @@ class Boot:
         timeout = timeout or math.inf
         silence = silence or math.inf
         while self._selector.get_map():
+            if self._stands_still:
+                raise WrongResult(self.broken)
             if until and until():
                 return
             now = time.monotonic()
@@ -297,6 +333,9 @@ class Boot:
             guest = OF_A_GUEST.match(line)
             what = re.sub(r"^\[ *[\d.]+\] *", "", line[guest.end() if guest else 0 :])
             self.broken = f"L{guest[1] if guest else 1} kernel: {what}"
+            if what.startswith("(XEN) "):
+                self.broken = what.replace("(XEN) ", "Xen: ")
+        self._stands_still |= bool(STANDSTILL.search(line))
 
     def _report_line(self, line: str) -> None:
         self._log.write(f"report: {line}\n")

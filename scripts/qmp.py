@@ -17,6 +17,7 @@ class Monitor:
     def __init__(self, connection: socket.socket):
         self._connection = connection
         self._file = None
+        self._shutdown: str | None = None
 
     def execute(self, command: str, seconds: float = 120, **arguments) -> object:
         """The answer to a command; `-` in an argument's name is written `_`.
@@ -42,11 +43,25 @@ class Monitor:
         answer = self.execute("human-monitor-command", seconds, command_line=line)
         return str(answer).replace("\r", "")
 
+    def shutdown_reason(self) -> str | None:
+        """Why the machine, which has ended, did: 'guest-shutdown', 'guest-reset', ...
+
+        Known only if a command was executed before.
+        """
+        while self._file and (line := self._file.readline()):
+            self._take_event(json.loads(line))
+        return self._shutdown
+
+    def _take_event(self, message: dict) -> None:
+        if message.get("event") == "SHUTDOWN":
+            self._shutdown = message["data"]["reason"]
+
     def _ask(self, command: str, arguments: dict) -> object:
         json.dump({"execute": command, "arguments": arguments}, self._file)
         self._file.flush()
         while line := self._file.readline():
             answer = json.loads(line)
+            self._take_event(answer)
             if "return" in answer:
                 return answer["return"]
             if "error" in answer:

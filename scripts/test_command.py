@@ -22,6 +22,7 @@ import emulator
 import initramfs
 import kernel_package
 import machine_packages
+import xen_package
 from errors import BadUsage, SetupFailed
 from paths import BUILD, CHECKOUT
 
@@ -150,6 +151,10 @@ def _prepare(chosen: list[MesonTest], qemu: str) -> None:
         for kernel in kernel_package.SUITES:
             if kernel == "6.1" or any(f"-{kernel}-" in name for name in names):
                 initramfs.make_initramfs(kernel_package.find_kernel(kernel))
+        if any(name.startswith("xen-") for name in names):
+            for xen in xen_package.RELEASES:
+                xen_package.find_xen(xen)
+                kernel_package.find_kernel(xen_package.default_kernel(xen))
 
 
 def _run_tests(chosen: list[MesonTest]) -> list[Result]:

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
 # How the first process of a machine starts, reports and ends; init scripts source
-# it.  What to do comes on the kernel's command line as svm.KEY=VALUE and is in $svm_KEY; results go to the port that
-# `report_to` opens, a line each.
+# it.  What to do comes on the kernel's command line as svm.KEY=VALUE and is in
+# $svm_KEY; results go to the port that `report_to` opens, a line each.
 
 /bin/busybox --install -s
 export PATH=/bin:/sbin:/usr/bin:/usr/sbin HOME=/root
