@@ -115,7 +115,7 @@ hwaddr x86_cpu_get_phys_page_attrs_debug(CPUState *cs, vaddr addr,
     CPUX86State *env = cpu_env(cs);
     PageTable nested = {
         .root = env->nested_cr3,
-        .pg_mode = env->nested_pg_mode | PG_MODE_PG,
+        .pg_mode = env->nested_pg_mode,
     };
     PageTable table = {
         .root = env->cr[3],

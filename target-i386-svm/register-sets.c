@@ -72,7 +72,9 @@ static uint64_t load_low_16_bits(CPUX86State *env, uint64_t value)
     return (uint16_t)value;
 }
 
-static uint64_t load_low_32_bits(CPUX86State *env, uint64_t value)
+/* Without long mode there is no SFMASK. */
+static G_GNUC_UNUSED uint64_t load_low_32_bits(CPUX86State *env,
+                                               uint64_t value)
 {
     return (uint32_t)value;
 }

@@ -101,8 +101,8 @@ const char *svm_inconsistent_mode(CPUX86State *env,
             "CR0[63:32] is not zero");
     FAIL_IF((state->cr0 & CR0_NW_MASK) && !(state->cr0 & CR0_CD_MASK),
             state->cr0, "CR0.NW is 1 while CR0.CD is 0");
-    FAIL_IF(state->cr4 & cr4_reserved_bits(env), state->cr4,
-            "CR4 has a reserved bit set");
+    FAIL_IF((state->cr4 >> 32) || (state->cr4 & cr4_reserved_bits(env)),
+            state->cr4, "CR4 has a reserved bit set");
     FAIL_IF(long_mode && !(state->cr4 & CR4_PAE_MASK), state->cr4,
             "EFER.LME and CR0.PG while CR4.PAE is 0");
     FAIL_IF(long_mode && !(state->cr0 & CR0_PE_MASK), state->cr0,

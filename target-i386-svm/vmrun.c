@@ -89,7 +89,8 @@ static void load_controls(CPUX86State *env)
         env->hflags2 |= HF2_NPT_MASK;
         env->nested_cr3 = controls->nested_cr3;
         /* The nested table has the format of the host's (2: 15.25.3). */
-        env->nested_pg_mode = get_pg_mode(env) & PG_MODE_SVM_MASK;
+        env->nested_pg_mode = (get_pg_mode(env) & PG_MODE_SVM_MASK) |
+                              PG_MODE_PG;
     }
 
     env->hflags &= ~HF_INHIBIT_IRQ_MASK;
