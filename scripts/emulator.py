@@ -69,7 +69,7 @@ KINDS = {
 CONFIGURE_OPTIONS = (
     "--python=/usr/bin/python3",
     "--cc=ccache gcc",
-    "--target-list=x86_64-softmmu",
+    "--target-list=x86_64-softmmu,i386-softmmu",
     "--without-default-features",
     "--enable-system",
     "--enable-tcg",
@@ -93,6 +93,8 @@ FIRMWARE_FOLDERS = ("usr/share/seabios", "usr/lib/ipxe/qemu", "usr/share/qemu")
 
 # QEMU has many more programs; these are the ones that users of the add-on need.
 PROGRAMS = ("qemu-system-x86_64", "qemu-img")
+# An emulator of processors without long mode, for the tests.
+PROGRAM_32_BIT = "qemu-system-i386"
 
 # Where the graft puts our qtest programs, and so where they are built.
 QTESTS = "tests/qtest/svm"
@@ -104,16 +106,20 @@ def emulator(kind: str) -> Path:
     return build_folder(kind) / "qemu-system-x86_64"
 
 
-def build(kind: str, qtest_programs: Sequence[str] = ()) -> None:
-    """Build a kind, and the qtest programs that are named (of tests/qtest)."""
+def build(kind: str, more: Sequence[str] = ()) -> None:
+    """Build what users need of a kind, and more of what ninja knows there."""
     chosen = _kind(kind)
     machine_packages.ensure()
     with locked():
         _ensure_tree(chosen)
         _ensure_firmware()
         _ensure_configured(chosen)
-        targets = [*PROGRAMS, *(f"{QTESTS}/qtest-{name}" for name in qtest_programs)]
-        _run_ninja(chosen, targets)
+        _run_ninja(chosen, [*PROGRAMS, *more])
+
+
+def qtest_target(name: str) -> str:
+    """What builds a qtest program of tests/qtest."""
+    return f"{QTESTS}/qtest-{name}"
 
 
 def source_tree(kind: str) -> Path:

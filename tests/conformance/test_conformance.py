@@ -3,8 +3,6 @@
 
 import contextlib
 import io
-import os
-import subprocess
 import sys
 import tempfile
 import unittest
@@ -14,10 +12,10 @@ from unittest import mock
 
 CHECKOUT = Path(__file__).resolve().parent.parent.parent
 PROGRAMS = CHECKOUT / "build" / "build-ours" / "tests" / "qtest" / "svm"
-EMULATORS = ("qemu-system-x86_64", "qemu-system-i386")
 sys.path.insert(0, str(CHECKOUT / "scripts"))
 
 import docs_command  # noqa: E402
+import pristine_report  # noqa: E402
 from command_line import main  # noqa: E402
 from docs_command import Register  # noqa: E402
 from errors import BadUsage  # noqa: E402
@@ -46,20 +44,11 @@ open = "much"
 
 
 def cases(option: str) -> set[str]:
-    """The cases that the programs print with an option, without the machine's name."""
-    found = set()
-    for source in (CHECKOUT / "tests" / "qtest").glob("*-test.c"):
-        for emulator in EMULATORS:
-            # Only its name matters: a list starts no emulator.
-            lines = subprocess.run(
-                [PROGRAMS / f"qtest-{source.stem}", option],
-                env=os.environ | {"QTEST_QEMU_BINARY": emulator},
-                text=True,
-                check=True,
-                stdout=subprocess.PIPE,
-            ).stdout.splitlines()
-            found |= {line.split("/svm/", 1)[1] for line in lines if "/svm/" in line}
-    return found
+    """The cases that the programs print with an option, as the rows name them."""
+    sources = (CHECKOUT / "tests" / "qtest").glob("*-test.c")
+    programs = [PROGRAMS / f"qtest-{source.stem}" for source in sources]
+    found = pristine_report.cases_with_mark(programs, option)
+    return {pristine_report.short_name(case) for case in found}
 
 
 class CasesTest(unittest.TestCase):
@@ -108,6 +97,30 @@ class CasesTest(unittest.TestCase):
             if row.state == "right":
                 with self.subTest(row=row.number):
                     self.assertEqual(sorted(self.named(row.cases, still_open)), [])
+
+
+class PristineReportTest(unittest.TestCase):
+    def report(self, **outcomes: str) -> tuple[str, list[str]]:
+        cases = {f"/x86_64/svm/a/{name}": how for name, how in outcomes.items()}
+        cases["/i386/svm/b/pae"] = "passed"
+        conformance = docs_command.read_rows(ROWS)
+        return pristine_report.table(conformance, cases, {"/x86_64/svm/a/bad"})
+
+    def test_as_marked(self):
+        text, surprises = self.report(bad="failed", good="passed")
+        self.assertEqual(surprises, [])
+        self.assertRegex(text, r"(?m)^ +1 +2 +1 +1  a rule$")
+        self.assertRegex(text, r"(?m)^ +- +1 +0 +0  what unmodified")
+        self.assertIn("fails 1 of 3 cases, exactly those marked", text)
+
+    def test_surprises(self):
+        text, surprises = self.report(bad="passed", good="failed")
+        self.assertEqual(surprises, ["/x86_64/svm/a/bad", "/x86_64/svm/a/good"])
+        self.assertIn("fails 1 of 3 cases, 2 not as marked", text)
+
+    def test_names(self):
+        name = pristine_report.short_name("/i386/svm/hostsave/page-not-set/no-paging")
+        self.assertEqual(name, "hostsave/page-not-set")
 
 
 class SourcesTest(unittest.TestCase):

@@ -78,6 +78,28 @@ unsigned svm_sets_at(unsigned offset)
     return field ? field->sets : 0;
 }
 
+bool svm_needs_long_mode(unsigned offset)
+{
+    const SVMField *field = svm_field_at(offset);
+
+    /* The parts of segments, which any processor has, have no rows. */
+    if (!field || !field->sets || strchr(field->name, '.')) {
+        return false;
+    }
+    /* The rows of a processor without long mode. */
+#undef TARGET_X86_64
+    switch (field->offset) {
+#define SVM_SEGMENT(field, offset, ...) \
+    case (offset):
+#define SVM_REGISTER(field, offset, ...) \
+    case (offset):
+#include "target/i386/svm/svm-registers.h.inc"
+        return false;
+    default:
+        return true;
+    }
+}
+
 bool svm_is_exit_field(unsigned offset, bool failed_vmrun)
 {
     static const char *const of_every_exit[] = {

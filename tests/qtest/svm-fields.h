@@ -48,6 +48,12 @@ const SVMField *svm_field_at(unsigned offset);
 unsigned svm_sets_at(unsigned offset);
 
 /**
+ * svm_needs_long_mode: does only a processor with long mode have the register
+ * that the byte at @offset belongs to?
+ */
+bool svm_needs_long_mode(unsigned offset);
+
+/**
  * svm_is_exit_field: does #VMEXIT report something in the byte at @offset?
  * @failed_vmrun: the #VMEXIT is the one of a VMRUN that failed its checks
  */

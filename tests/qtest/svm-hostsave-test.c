@@ -9,6 +9,7 @@
 #include "svm-machine.h"
 
 #define FAULT_GP                13
+#define CR0_NE                  0x20
 
 /* VM_HSAVE_PA as it is after reset. */
 static void host_save_page_not_set(SVMMachine *machine, const SVMCase *test)
@@ -44,22 +45,23 @@ static void refused_host_save_page(SVMMachine *machine, const SVMCase *test)
 static void host_save_page_changed_by_guest(SVMMachine *machine,
                                             const SVMCase *test)
 {
+    uint64_t cr3 = svm_step(machine, STEP_read_cr3, 0, 0);
+
     memset(svm_ram(machine, OTHER_HOST_SAVE), 0, PAGE);
     svm_prepare_guest(machine, GUEST_write_msr);
     svm_set_mailbox(machine, MAILBOX_GUEST_RCX, MSR_VM_HSAVE_PA);
     svm_set(machine, VMCB, "rax", OTHER_HOST_SAVE);
     svm_run(machine);
     svm_expect_exit(machine, test, SVM_EXIT_VMMCALL);
-    svm_expect(test, "host CR3", svm_step(machine, STEP_read_cr3, 0, 0),
-               HOST_PML4);
+    svm_expect(test, "host CR3", svm_step(machine, STEP_read_cr3, 0, 0), cr3);
 }
 
 /* What is there at #VMEXIT is what the host gets. */
 static void host_save_page_is_memory(SVMMachine *machine, const SVMCase *test)
 {
-    const uint64_t other = 0x80010013;
+    uint64_t other = svm_step(machine, STEP_read_cr0, 0, 0) ^ CR0_NE;
 
-    svm_prepare_guest(machine, GUEST_write_memory);
+    svm_prepare_guest(machine, GUEST_write_32_bits_jump);
     svm_set_mailbox(machine, MAILBOX_GUEST_RBX,
                     HOST_SAVE + svm_field("cr0")->offset);
     svm_set_mailbox(machine, MAILBOX_GUEST_RCX, other);
@@ -253,35 +255,6 @@ static void pat_is_shared_without_nested_paging(SVMMachine *machine,
                0x0606060606060600);
 }
 
-/* A host of 32 bits that keeps set V in the host save page, as KVM does. */
-static void host_of_32_bits(SVMMachine *machine, const SVMCase *test)
-{
-    uint64_t cr0 = svm_step(machine, STEP_read_cr0, 0, 0);
-    unsigned round;
-
-    for (round = 0; round < 100 && !g_test_failed(); round++) {
-        g_autofree uint8_t *before = NULL;
-
-        svm_step(machine, STEP_write_msr, MSR_FS_BASE, 0x1000 + round);
-        svm_step(machine, STEP_vmsave, HOST_SAVE, 0);
-        svm_prepare_guest_32(machine, GUEST_vmmcall);
-        svm_fill_vmload_set(machine, VMCB);
-        svm_step(machine, STEP_vmload, VMCB, 0);
-        svm_run(machine);
-        svm_step(machine, STEP_vmsave, VMCB, 0);
-        svm_step(machine, STEP_vmload, HOST_SAVE, 0);
-        svm_expect_exit(machine, test, SVM_EXIT_VMMCALL);
-        svm_expect(test, "FS base of the host",
-                   svm_step(machine, STEP_read_msr, MSR_FS_BASE, 0),
-                   0x1000 + round);
-        svm_expect(test, "TR of the host",
-                   svm_step(machine, STEP_read_tr, 0, 0),
-                   SELECTOR_TASK_STATE);
-        svm_expect(test, "CR0 of the host",
-                   svm_step(machine, STEP_read_cr0, 0, 0), cr0);
-    }
-}
-
 static const SVMCase cases[] = {
     {
         .path = "hostsave/page-not-set",
@@ -398,21 +371,77 @@ static const SVMCase cases[] = {
         .path = "hostsave/pat-is-shared-without-nested-paging",
         .rule = "2: 15.25.4 (row 12)",
         .run = pat_is_shared_without_nested_paging,
+    },
+
+    {
+        .path = "hostsave/page-not-set",
+        .hosts = IN_32_BIT_HOSTS,
+        .rule = "2: 15.30.4, VMRUN (row 10)",
+        .run = host_save_page_not_set,
+        .fails_on_pristine = true,
     }, {
-        .path = "hostsave/host-of-32-bits/pae",
-        .rule = "2: 15.5.1, 15.6",
-        .run = host_of_32_bits,
-        .host_mode = HOST_PAE,
+        .path = "hostsave/refused-page",
+        .hosts = IN_32_BIT_HOSTS,
+        .rule = "2: 15.30.4",
+        .run = refused_host_save_page,
     }, {
-        .path = "hostsave/host-of-32-bits/legacy-paging",
-        .rule = "2: 15.5.1, 15.6",
-        .run = host_of_32_bits,
-        .host_mode = HOST_LEGACY_PAGING,
+        .path = "hostsave/page-changed-by-guest",
+        .hosts = IN_32_BIT_HOSTS,
+        .rule = "2: 15.30.4 (row 11)",
+        .run = host_save_page_changed_by_guest,
+        .fails_on_pristine = true,
     }, {
-        .path = "hostsave/host-of-32-bits/no-paging",
+        .path = "hostsave/page-is-memory",
+        .hosts = IN_32_BIT_HOSTS,
         .rule = "2: 15.5.1, 15.6",
-        .run = host_of_32_bits,
-        .host_mode = HOST_NO_PAGING,
+        .run = host_save_page_is_memory,
+    }, {
+        .path = "hostsave/inconsistent/cr0-upper-half",
+        .hosts = IN_32_BIT_HOSTS,
+        .rule = "2: 15.6 (row 11)",
+        .run = inconsistent_host,
+        .data = &(HostField) { "cr0", 1, 1 },
+        .fails_on_pristine = true,
+    }, {
+        .path = "hostsave/inconsistent/cr4-reserved",
+        .hosts = IN_32_BIT_HOSTS,
+        .rule = "2: 15.6 (row 11)",
+        .run = inconsistent_host,
+        .data = &(HostField) { "cr4", 1, 0x1 },
+        .fails_on_pristine = true,
+    }, {
+        .path = "hostsave/debug-registers",
+        .hosts = IN_32_BIT_HOSTS,
+        .rule = "2: 15.6 (row 7)",
+        .run = debug_registers,
+        .fails_on_pristine = true,
+    }, {
+        .path = "hostsave/registers-come-back",
+        .hosts = IN_32_BIT_HOSTS,
+        .rule = "2: 15.6",
+        .run = registers_come_back,
+    }, {
+        .path = "hostsave/cr2-is-the-guests",
+        .hosts = IN_32_BIT_HOSTS,
+        .rule = "2: 15.6",
+        .run = cr2_is_the_guests,
+    }, {
+        .path = "hostsave/guest-reads-its-pat",
+        .hosts = IN_PAGING_HOSTS,
+        .rule = "2: 15.25.4 (row 12)",
+        .run = guest_reads_its_pat,
+        .fails_on_pristine = true,
+    }, {
+        .path = "hostsave/guest-writes-its-pat",
+        .hosts = IN_PAGING_HOSTS,
+        .rule = "2: 15.25.4 (row 12)",
+        .run = guest_writes_its_pat,
+        .fails_on_pristine = true,
+    }, {
+        .path = "hostsave/pat-is-shared-without-nested-paging",
+        .hosts = IN_32_BIT_HOSTS,
+        .rule = "2: 15.25.4 (row 12)",
+        .run = pat_is_shared_without_nested_paging,
     },
 };
 

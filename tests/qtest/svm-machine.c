@@ -167,6 +167,11 @@ void svm_start_processor(SVMMachine *machine, unsigned processor)
     wait_for(machine, processor, MAILBOX_READY, STEP_SECONDS);
 }
 
+bool svm_has_long_mode(void)
+{
+    return g_str_equal(qtest_get_arch(), "x86_64");
+}
+
 bool svm_is_lost(const SVMMachine *machine)
 {
     return machine->lost;
@@ -244,12 +249,13 @@ void svm_intercept(SVMMachine *machine, unsigned exit_code)
 void svm_fill_vmload_set(SVMMachine *machine, uint64_t page)
 {
     const SVMField *field;
+    uint64_t mask = svm_has_long_mode() ? 0x00007fffffffffff : 0x7fffffff;
     uint64_t value = 0x0000123456789000;
 
     for (field = svm_fields; field->name; field++) {
         if (field->sets & SVM_SET_V) {
             value += 0x0000010203040500;
-            svm_set(machine, page, field->name, value & 0x00007fffffffffff);
+            svm_set(machine, page, field->name, value & mask);
         }
     }
     svm_set(machine, page, "fs.attributes", 0xc93);
@@ -305,7 +311,7 @@ static void prepare_any_guest(SVMMachine *machine, SVMGuest guest)
     svm_set(machine, VMCB, "g_pat", PAT_HOST);
 }
 
-void svm_prepare_guest(SVMMachine *machine, SVMGuest guest)
+void svm_prepare_guest_64(SVMMachine *machine, SVMGuest guest)
 {
     prepare_any_guest(machine, guest);
     set_segment(machine, "cs", SELECTOR_CODE_64, 0xa9b, 0xffffffff, 0);
@@ -323,13 +329,48 @@ void svm_prepare_guest_32(SVMMachine *machine, SVMGuest guest)
     svm_set(machine, VMCB, "cr0", 0x11);
 }
 
+void svm_prepare_guest(SVMMachine *machine, SVMGuest guest)
+{
+    if (machine->test->host_mode == HOST_LONG_MODE) {
+        svm_prepare_guest_64(machine, guest);
+    } else {
+        svm_prepare_guest_32(machine, guest);
+    }
+}
+
+/* The levels of a nested table, a page each, by the host's mode. */
+static unsigned nested_levels(const SVMMachine *machine)
+{
+    switch (machine->test->host_mode) {
+    case HOST_PAE:
+        return 3;
+    case HOST_LEGACY_PAGING:
+        return 2;
+    default:
+        return 4;
+    }
+}
+
+static void set_nested_entry(SVMMachine *machine, unsigned level,
+                             unsigned index, uint64_t entry)
+{
+    uint64_t table = NESTED_TABLES + level * PAGE;
+
+    if (machine->test->host_mode == HOST_LEGACY_PAGING) {
+        stl_le_p(svm_ram(machine, table + 4 * index), entry);
+    } else {
+        stq_le_p(svm_ram(machine, table + 8 * index), entry);
+    }
+}
+
 static void map_nested(SVMMachine *machine, uint64_t first, uint64_t last)
 {
-    uint64_t *table = (uint64_t *)svm_ram(machine, NESTED_TABLES + 3 * PAGE);
+    unsigned lowest = nested_levels(machine) - 1;
     uint64_t address;
 
     for (address = first & -PAGE; address <= last; address += PAGE) {
-        table[address / PAGE] = cpu_to_le64(address + PAGE_TABLE_ENTRY);
+        set_nested_entry(machine, lowest, address / PAGE,
+                         address + PAGE_TABLE_ENTRY);
     }
 }
 
@@ -346,13 +387,15 @@ void svm_put_code(SVMMachine *machine, uint64_t address, const void *bytes,
 
 void svm_set_nested_paging(SVMMachine *machine, uint64_t first, uint64_t last)
 {
-    int level;
+    unsigned levels = nested_levels(machine);
+    unsigned level;
 
-    memset(svm_ram(machine, NESTED_TABLES), 0, 4 * PAGE);
-    for (level = 0; level < 3; level++) {
-        uint64_t table = NESTED_TABLES + level * PAGE;
-
-        stq_le_p(svm_ram(machine, table), table + PAGE + PAGE_TABLE_ENTRY);
+    memset(svm_ram(machine, NESTED_TABLES), 0, levels * PAGE);
+    for (level = 0; level < levels - 1; level++) {
+        /* The four entries of a PAE root have P and nothing else. */
+        set_nested_entry(machine, level, 0, NESTED_TABLES +
+                         (level + 1) * PAGE +
+                         (levels == 3 && level == 0 ? 1 : PAGE_TABLE_ENTRY));
     }
     map_nested(machine, GLOBAL_DESCRIPTORS, GLOBAL_DESCRIPTORS);
     map_nested(machine, HOST_PML4, HOST_PD + 4 * PAGE - 1);
@@ -559,8 +602,8 @@ static void run_case(const void *data)
 
 static bool is_for_this_emulator(const SVMCase *test)
 {
-    return test->host_mode != HOST_LONG_MODE ||
-           g_str_equal(qtest_get_arch(), "x86_64");
+    return svm_has_long_mode() ||
+           (test->host_mode != HOST_LONG_MODE && !test->needs_long_mode);
 }
 
 static bool has_mark(const SVMCase *test, const char *option)
@@ -569,36 +612,76 @@ static bool has_mark(const SVMCase *test, const char *option)
                                                  test->fails_on_pristine;
 }
 
-int svm_test_main(int argc, char **argv, const SVMCase *cases, size_t nr)
+/* A row that stands for several hosts is a case for each of them. */
+static GPtrArray *expanded(const SVMCase *rows, size_t nr)
+{
+    static const struct {
+        unsigned host_mode;
+        const char *name;
+    } modes[] = {
+        { HOST_PAE, "pae" },
+        { HOST_LEGACY_PAGING, "legacy-paging" },
+        { HOST_NO_PAGING, "no-paging" },
+    };
+    GPtrArray *cases = g_ptr_array_new();
+    size_t row, mode;
+
+    for (row = 0; row < nr; row++) {
+        SVMCase *one;
+
+        if (rows[row].hosts == IN_ONE_HOST) {
+            g_ptr_array_add(cases, (void *)&rows[row]);
+            continue;
+        }
+        for (mode = 0; mode < ARRAY_SIZE(modes); mode++) {
+            if (rows[row].hosts == IN_PAGING_HOSTS &&
+                modes[mode].host_mode == HOST_NO_PAGING) {
+                continue;
+            }
+            one = g_new(SVMCase, 1);
+            *one = rows[row];
+            one->host_mode = modes[mode].host_mode;
+            one->path = g_strdup_printf("%s/%s", rows[row].path,
+                                        modes[mode].name);
+            g_ptr_array_add(cases, one);
+        }
+    }
+    return cases;
+}
+
+int svm_test_main(int argc, char **argv, const SVMCase *rows, size_t nr)
 {
     const struct rlimit no_core_files = { };
     g_autofree char **arguments = g_new0(char *, argc + 2);
+    /* To the program's end: what GLib is given stays. */
+    GPtrArray *cases = expanded(rows, nr);
+    const char *mark = NULL;
     size_t i;
 
     if (argc == 2 && (g_str_equal(argv[1], "--fails-on-pristine") ||
                       g_str_equal(argv[1], "--still-open"))) {
-        for (i = 0; i < nr; i++) {
-            if (is_for_this_emulator(&cases[i]) &&
-                has_mark(&cases[i], argv[1])) {
-                printf("/%s/svm/%s\n", qtest_get_arch(), cases[i].path);
-            }
-        }
-        return 0;
+        mark = argv[1];
+    } else {
+        /* A case that fails is no reason to leave the others out. */
+        memcpy(arguments, argv, argc * sizeof(*argv));
+        arguments[argc++] = (char *)"-k";
+        argv = arguments;
+        g_test_init(&argc, &argv, NULL);
+        setrlimit(RLIMIT_CORE, &no_core_files);
     }
 
-    /* A case that fails is no reason to leave the others out. */
-    memcpy(arguments, argv, argc * sizeof(*argv));
-    arguments[argc++] = (char *)"-k";
-    argv = arguments;
-    g_test_init(&argc, &argv, NULL);
-    setrlimit(RLIMIT_CORE, &no_core_files);
+    for (i = 0; i < cases->len; i++) {
+        const SVMCase *test = g_ptr_array_index(cases, i);
+        g_autofree char *path = g_strdup_printf("svm/%s", test->path);
 
-    for (i = 0; i < nr; i++) {
-        if (is_for_this_emulator(&cases[i])) {
-            g_autofree char *path = g_strdup_printf("svm/%s", cases[i].path);
-
-            qtest_add_data_func(path, &cases[i], run_case);
+        if (!is_for_this_emulator(test)) {
+            continue;
+        }
+        if (!mark) {
+            qtest_add_data_func(path, test, run_case);
+        } else if (has_mark(test, mark)) {
+            printf("/%s/%s\n", qtest_get_arch(), path);
         }
     }
-    return g_test_run();
+    return mark ? 0 : g_test_run();
 }

@@ -46,6 +46,13 @@ typedef enum SVMGuest {
 
 typedef struct SVMMachine SVMMachine;
 
+/* The hosts that a row of the table of cases stands for. */
+typedef enum SVMHosts {
+    IN_ONE_HOST,        /* the one with host_mode */
+    IN_32_BIT_HOSTS,    /* with PAE, with legacy paging, without paging */
+    IN_PAGING_HOSTS,    /* the first two: nested paging is possible there */
+} SVMHosts;
+
 /* A test case. */
 typedef struct SVMCase SVMCase;
 struct SVMCase {
@@ -56,8 +63,11 @@ struct SVMCase {
     void (*run)(SVMMachine *machine, const SVMCase *test);
     /* What a case of several data is given. */
     const void *data;
-    /* HOST_LONG_MODE if not said. */
+    /* HOST_LONG_MODE if not said; set by svm_test_main() if `hosts` is. */
     unsigned host_mode;
+    SVMHosts hosts;
+    /* The guest is one of 64 bits all the same. */
+    bool needs_long_mode;
     /* More of QEMU's command line. */
     const char *arguments;
     /* Unmodified QEMU departs from the rule: the case fails there. */
@@ -78,7 +88,7 @@ struct SVMCase {
  * A case is a machine of its own, so that no case can spoil another, and an
  * emulator that ends is a case that failed.
  */
-int svm_test_main(int argc, char **argv, const SVMCase *cases, size_t nr);
+int svm_test_main(int argc, char **argv, const SVMCase *rows, size_t nr);
 
 /**
  * svm_step: let processor 0 do a step, wait for its end, return its result
@@ -104,6 +114,11 @@ uint64_t svm_step_end(SVMMachine *machine, unsigned processor,
  * svm_start_processor: get one more processor to take steps
  */
 void svm_start_processor(SVMMachine *machine, unsigned processor);
+
+/**
+ * svm_has_long_mode: does the emulated processor have 64-bit registers?
+ */
+bool svm_has_long_mode(void);
 
 /**
  * svm_is_lost: has the emulator ended, or does a processor not answer?
@@ -144,24 +159,29 @@ void svm_intercept(SVMMachine *machine, unsigned exit_code);
 /**
  * svm_fill_vmload_set: give each register of set V a value of its own
  *
- * The values are ones that any processor holds.
+ * The values are ones that the emulated processor holds.
  */
 void svm_fill_vmload_set(SVMMachine *machine, uint64_t page);
 
 uint64_t svm_guest_address(SVMMachine *machine, SVMGuest guest);
 
 /**
- * svm_prepare_guest: fill VMCB with a 64-bit guest that runs @guest
+ * svm_prepare_guest_64: fill VMCB with a 64-bit guest that runs @guest
  *
- * It shares the host's page tables, intercepts VMRUN and VMMCALL, and every
- * reserved or unused byte of its VMCB is zero.
+ * It has the page tables of a host in long mode, intercepts VMRUN and
+ * VMMCALL, and every reserved or unused byte of its VMCB is zero.
  */
-void svm_prepare_guest(SVMMachine *machine, SVMGuest guest);
+void svm_prepare_guest_64(SVMMachine *machine, SVMGuest guest);
 
 /**
  * svm_prepare_guest_32: the same with a 32-bit guest without paging
  */
 void svm_prepare_guest_32(SVMMachine *machine, SVMGuest guest);
+
+/**
+ * svm_prepare_guest: the same with a guest as wide as the case's host
+ */
+void svm_prepare_guest(SVMMachine *machine, SVMGuest guest);
 
 /**
  * svm_put_code: let the guest in VMCB run @bytes, and VMMCALL after them
@@ -173,6 +193,8 @@ void svm_put_code(SVMMachine *machine, uint64_t address, const void *bytes,
  * svm_set_nested_paging: let the guest in VMCB run with nested paging
  * @first, @last: the guest-physical pages that it can reach, apart from those
  *   of its code, GDT and page tables; nothing above 2 MiB
+ *
+ * The nested table has the format of the case's host (2: 15.25.3).
  */
 void svm_set_nested_paging(SVMMachine *machine, uint64_t first,
                            uint64_t last);

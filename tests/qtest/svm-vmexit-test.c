@@ -318,6 +318,7 @@ static void general_protection_has_no_address(SVMMachine *machine,
 
 static void smi_in_guest(SVMMachine *machine, const SVMCase *test)
 {
+    uint64_t efer = svm_step(machine, STEP_read_msr, MSR_EFER, 0);
     static const uint8_t handler[] = {
         0xe6, 0x80,                     /* out    %al, $0x80 */
         0x2e, 0xff, 0x06, 0x00, 0x90,   /* incw   %cs:0x9000 */
@@ -339,8 +340,8 @@ static void smi_in_guest(SVMMachine *machine, const SVMCase *test)
     svm_expect_that(test, lduw_le_p(counter) > 0, "no SMI was handled");
     svm_expect(test, "RBX of the guest",
                svm_mailbox(machine, MAILBOX_GUEST_RBX), 0xfee00300);
-    svm_expect(test, "EFER of the host", svm_step(machine, STEP_read_msr,
-                                                  MSR_EFER, 0), EFER_HOST);
+    svm_expect(test, "EFER of the host",
+               svm_step(machine, STEP_read_msr, MSR_EFER, 0), efer);
 }
 
 /* Wait until @words are in the answer to `info svm`, or give up. */
@@ -359,7 +360,8 @@ static bool monitor_says(SVMMachine *machine, const char *words)
     return false;
 }
 
-static void leave_guest_by_nmi(SVMMachine *machine, const SVMCase *test)
+static void leave_guest_by_nmi(SVMMachine *machine, const SVMCase *test,
+                               uint64_t host_cr0)
 {
     /* What a device sends as a message: an NMI for every processor. */
     qtest_writel(svm_qtest(machine), 0xfeeff000, 0x400);
@@ -368,7 +370,7 @@ static void leave_guest_by_nmi(SVMMachine *machine, const SVMCase *test)
     svm_expect(test, "CPL that #VMEXIT stores", svm_get(machine, VMCB, "cpl"),
                0);
     svm_expect(test, "CR0 of the host",
-               svm_step(machine, STEP_read_cr0, 0, 0), CR0_HOST);
+               svm_step(machine, STEP_read_cr0, 0, 0), host_cr0);
 }
 
 /*
@@ -379,6 +381,7 @@ static void snapshot_inside_guest(SVMMachine *machine, const SVMCase *test)
 {
     const bool *nested_paging = test->data;
     const char *create = getenv("QTEST_QEMU_IMG");
+    uint64_t host_cr0 = svm_step(machine, STEP_read_cr0, 0, 0);
     g_autofree char *image = NULL;
     g_autofree char *command = NULL;
     g_autofree char *drive = NULL;
@@ -409,7 +412,7 @@ static void snapshot_inside_guest(SVMMachine *machine, const SVMCase *test)
 
     saved = qtest_hmp(svm_qtest(machine), "savevm inside");
     svm_expect_that(test, !*saved, "savevm: %s", saved);
-    leave_guest_by_nmi(machine, test);
+    leave_guest_by_nmi(machine, test, host_cr0);
     if (svm_is_lost(machine)) {
         return;
     }
@@ -421,7 +424,7 @@ static void snapshot_inside_guest(SVMMachine *machine, const SVMCase *test)
     }
     svm_expect_that(test, monitor_says(machine, "in a guest"),
                     "the guest does not run after loadvm");
-    leave_guest_by_nmi(machine, test);
+    leave_guest_by_nmi(machine, test, host_cr0);
 }
 
 #define RESERVED_BITS(path_, step, value, after_vmrun) \
@@ -557,6 +560,51 @@ static const SVMCase cases[] = {
         .rule = "2: 15.22 (row 19)",
         .run = smi_in_guest,
         .fails_on_pristine = true,
+    },
+
+    {
+        .path = "vmexit/smi-in-guest",
+        .hosts = IN_32_BIT_HOSTS,
+        .rule = "2: 15.22 (row 19)",
+        .run = smi_in_guest,
+        .fails_on_pristine = true,
+    }, {
+        .path = "vmexit/cpl-of-real-mode",
+        .hosts = IN_32_BIT_HOSTS,
+        .rule = "2: 15.5.1 (row 37)",
+        .run = cpl_of_real_mode,
+    }, {
+        .path = "vmexit/fixed-bits-of-debug-registers",
+        .hosts = IN_32_BIT_HOSTS,
+        .rule = "2: 15.5.1 (row 40)",
+        .run = fixed_bits_of_debug_registers,
+        .fails_on_pristine = true,
+    }, {
+        .path = "vmexit/reserved-bits-of-rflags",
+        .hosts = IN_32_BIT_HOSTS,
+        .rule = "2: 15.5.1 (row 40)",
+        .run = reserved_bits_of_rflags,
+        .fails_on_pristine = true,
+    }, {
+        .path = "vmexit/table-limits-have-16-bits",
+        .hosts = IN_32_BIT_HOSTS,
+        .rule = "2: appendix B (row 40)",
+        .run = table_limits_have_16_bits,
+        .fails_on_pristine = true,
+    }, {
+        .path = "vmexit/snapshot-inside-guest",
+        .hosts = IN_32_BIT_HOSTS,
+        .rule = "2: 15.6 (row 50)",
+        .run = snapshot_inside_guest,
+        .fails_on_pristine = true,
+        .data = &(const bool) { false },
+    }, {
+        .path = "vmexit/snapshot-inside-guest-nested-paging",
+        .hosts = IN_PAGING_HOSTS,
+        .rule = "2: 15.6 (row 50)",
+        .run = snapshot_inside_guest,
+        .fails_on_pristine = true,
+        .data = &(const bool) { true },
     },
 };
 

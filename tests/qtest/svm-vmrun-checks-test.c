@@ -56,6 +56,12 @@ static void must_run(SVMMachine *machine, const SVMCase *test)
     { .path = "vmrun-checks/must-fail/" path_, .rule = rule_, \
       .run = must_fail, .fails_on_pristine = fails, \
       .data = &(const Check) { __VA_ARGS__ } }
+#define MUST_FAIL_IN_32_BIT_HOSTS(path_, ...) \
+    { .path = "vmrun-checks/must-fail/" path_, \
+      .hosts = IN_32_BIT_HOSTS, \
+      .rule = "2: 15.5.1", \
+      .run = must_fail, \
+      .data = &(const Check) { __VA_ARGS__ } }
 #define MUST_RUN(path_, rule_, fails, ...) \
     { .path = "vmrun-checks/must-run/" path_, .rule = rule_, \
       .run = must_run, .fails_on_pristine = fails, \
@@ -117,6 +123,42 @@ static const SVMCase cases[] = {
               0x80000304),
     MUST_FAIL("event-bound-64-bit", "2: 15.20 (row 31)", true, "event_inj",
               0x80000305),
+
+    MUST_FAIL_IN_32_BIT_HOSTS("efer-svme-0", "efer", 0),
+    MUST_FAIL_IN_32_BIT_HOSTS("cr0-63-32", "cr0", 0x100000011),
+    MUST_FAIL_IN_32_BIT_HOSTS("cr4-63-32", "cr4", 0x100000000),
+    MUST_FAIL_IN_32_BIT_HOSTS("dr7-63-32", "dr7", 0x100000400),
+    MUST_FAIL_IN_32_BIT_HOSTS("vmrun-intercept-clear", "intercept",
+                              2ULL << 32),
+    MUST_FAIL_IN_32_BIT_HOSTS("msrpm-above-limit", "msrpm_base_pa",
+                              PHYSICAL_LIMIT),
+    MUST_FAIL_IN_32_BIT_HOSTS("event-type-1", "event_inj", 0x80000100),
+    {
+        .path = "vmrun-checks/must-fail/n-cr3-above-limit",
+        .hosts = IN_PAGING_HOSTS,
+        .rule = "2: 15.25.3 (row 39)",
+        .run = must_fail,
+        .fails_on_pristine = true,
+        .data = &(const Check) {
+            "nested_cr3", NESTED_TABLES | PHYSICAL_LIMIT, .nested_paging = true
+        },
+    }, {
+        .path = "vmrun-checks/must-fail/g-pat-type-2",
+        .hosts = IN_PAGING_HOSTS,
+        .rule = "2: 15.25.4 (row 39)",
+        .run = must_fail,
+        .fails_on_pristine = true,
+        .data = &(const Check) {
+            "g_pat", 0x0007040600070402, .nested_paging = true
+        },
+    }, {
+        .path = "vmrun-checks/must-fail/lme-without-long-mode",
+        .hosts = IN_32_BIT_HOSTS,
+        .rule = "2: 15.5.1",
+        .run = must_fail,
+        .arguments = "-cpu EPYC,lm=off",
+        .data = &(const Check) { "efer", 0x1100 },
+    },
 
     MUST_RUN("msrpm-below-limit", "2: 15.5.1", false, "msrpm_base_pa",
              PHYSICAL_LIMIT - 0x3000),

@@ -33,7 +33,8 @@ static void svme_off(SVMMachine *machine, const SVMCase *test)
 {
     const Operand *operand = test->data;
 
-    svm_step(machine, STEP_write_msr, MSR_EFER, EFER_HOST & ~0x1000);
+    svm_step(machine, STEP_write_msr, MSR_EFER,
+             svm_step(machine, STEP_read_msr, MSR_EFER, 0) & ~0x1000);
     svm_step(machine, operand->step, operand->address, 0);
     svm_expect_fault(machine, test, FAULT_UD, 0);
 }
@@ -374,6 +375,12 @@ static void in_mode(SVMMachine *machine, const SVMCase *test)
       .rule = "3: VMLOAD, VMSAVE (row 17)", .run = address_size, \
       .host_mode = HOST_PAE, .fails_on_pristine = true, \
       .data = &(const Operand) { step, 0x100000 + LOW_PAGE } }
+#define LOADED_IN_32_BIT_HOSTS(path_, name, loaded, saved) \
+    { .path = "vmsave/loaded-value/" path_, \
+      .hosts = IN_32_BIT_HOSTS, \
+      .rule = "3: VMLOAD (row 14)", \
+      .run = loaded_value, \
+      .data = &(const LoadedValue) { name, loaded, saved } }
 #define LOADED(path_, name, loaded, saved, fails) \
     { .path = "vmsave/loaded-value/" path_, .rule = "3: VMLOAD (row 14)", \
       .run = loaded_value, .fails_on_pristine = fails, \
@@ -443,6 +450,10 @@ static const SVMCase cases[] = {
     LOADED("attributes-12-bits", "gs.attributes", 0xf493, 0x493, false),
     LOADED("star-64-bits", "star", 0xdeadbeef12345678, 0xdeadbeef12345678,
            false),
+    LOADED_IN_32_BIT_HOSTS("attributes-12-bits", "gs.attributes", 0xf493,
+                           0x493),
+    LOADED_IN_32_BIT_HOSTS("star-64-bits", "star", 0xdeadbeef12345678,
+                           0xdeadbeef12345678),
     LOADED("sfmask-32-bits", "sfmask", 0xdeadbeef00047700, 0x47700, true),
     LOADED("lstar-canonical", "lstar", 0x0000800000000000,
            0xffff800000000000, true),
@@ -509,6 +520,52 @@ static const SVMCase cases[] = {
         .path = "vmsave/null-ldtr-is-not-present",
         .rule = "3: LLDT, VMSAVE (row 13)",
         .run = null_ldtr_is_not_present,
+        .fails_on_pristine = true,
+    },
+
+    {
+        .path = "vmsave/refused-operand/vmsave-unaligned",
+        .hosts = IN_32_BIT_HOSTS,
+        .rule = "3: VMLOAD, VMSAVE",
+        .run = refused_operand,
+        .data = &(const Operand) { STEP_vmsave, SCRATCH + 0x10 },
+    }, {
+        .path = "vmsave/refused-operand/vmrun-unaligned",
+        .hosts = IN_32_BIT_HOSTS,
+        .rule = "3: VMRUN",
+        .run = refused_operand,
+        .data = &(const Operand) { STEP_vmrun, VMCB + 1 },
+    }, {
+        .path = "vmsave/svme-off/vmload",
+        .hosts = IN_32_BIT_HOSTS,
+        .rule = "3: VMLOAD, VMSAVE",
+        .run = svme_off,
+        .data = &(const Operand) { STEP_vmload, SCRATCH },
+    }, {
+        .path = "vmsave/task-register-is-busy",
+        .hosts = IN_32_BIT_HOSTS,
+        .rule = "3: LTR, VMSAVE (row 13)",
+        .run = task_register_is_busy,
+        .fails_on_pristine = true,
+    }, {
+        .path = "vmsave/null-ldtr-is-not-present",
+        .hosts = IN_32_BIT_HOSTS,
+        .rule = "3: LLDT, VMSAVE (row 13)",
+        .run = null_ldtr_is_not_present,
+        .fails_on_pristine = true,
+    }, {
+        .path = "vmsave/in-guest/vmsave-no-nested-paging",
+        .hosts = IN_32_BIT_HOSTS,
+        .rule = "2: 15.33.1 (row 5)",
+        .run = in_guest,
+        .data = &(const Guest) { GUEST_vmsave, true, false },
+        .fails_on_pristine = true,
+    }, {
+        .path = "vmsave/in-guest/vmload-nested-paging",
+        .hosts = IN_PAGING_HOSTS,
+        .rule = "2: 15.33.1 (row 5)",
+        .run = in_guest,
+        .data = &(const Guest) { GUEST_vmload, true, true },
         .fails_on_pristine = true,
     },
 

@@ -43,7 +43,7 @@ static void guest_cr0(SVMMachine *machine, const SVMCase *test)
 {
     svm_step(machine, STEP_write_msr, MSR_EFER,
              read_msr_efer(machine) | 0x100);
-    svm_prepare_guest(machine, GUEST_read_cr0);
+    svm_prepare_guest_64(machine, GUEST_read_cr0);
     svm_run(machine);
     svm_expect_exit(machine, test, SVM_EXIT_VMMCALL);
     svm_expect(test, "CR0 that the guest reads",
@@ -68,6 +68,7 @@ static bool may_differ_after_failed_vmrun(unsigned offset)
 static void failed_vmrun(SVMMachine *machine, const SVMCase *test)
 {
     const FailingField *field = test->data;
+    uint64_t host_cr0 = svm_step(machine, STEP_read_cr0, 0, 0);
     g_autofree uint8_t *before = NULL;
     uint64_t right;
 
@@ -88,7 +89,7 @@ static void failed_vmrun(SVMMachine *machine, const SVMCase *test)
     svm_expect_unchanged(machine, test, "VMCB of a failed VMRUN", VMCB, before,
                          may_differ_after_failed_vmrun);
     svm_expect(test, "host CR0 after the failed VMRUN",
-               svm_step(machine, STEP_read_cr0, 0, 0), CR0_HOST);
+               svm_step(machine, STEP_read_cr0, 0, 0), host_cr0);
 
     /* What a host does then: correct the field and enter again. */
     svm_set(machine, VMCB, field->name, right);
@@ -110,6 +111,7 @@ static void not_ram(SVMMachine *machine, const SVMCase *test)
 {
     const NotRAM *what = test->data;
     const bool is_vmrun = what->step == STEP_vmrun;
+    uint64_t host_cr0 = svm_step(machine, STEP_read_cr0, 0, 0);
 
     svm_step(machine, what->step, what->address, 0);
     if (svm_is_lost(machine)) {
@@ -120,7 +122,7 @@ static void not_ram(SVMMachine *machine, const SVMCase *test)
     svm_expect(test, "times that VMRUN ended",
                svm_mailbox(machine, MAILBOX_VMRUN_RETURNS), is_vmrun);
     svm_expect(test, "host CR0 afterwards",
-               svm_step(machine, STEP_read_cr0, 0, 0), CR0_HOST);
+               svm_step(machine, STEP_read_cr0, 0, 0), host_cr0);
 
     /* The host goes on as a host. */
     svm_prepare_guest(machine, GUEST_vmmcall);
@@ -145,14 +147,15 @@ static void host_save_not_ram(SVMMachine *machine, const SVMCase *test)
 }
 
 /* The sets, byte by byte. */
-static bool is_not_in_vmsave_set(unsigned offset)
-{
-    return !(svm_sets_at(offset) & SVM_SET_V);
-}
-
 static bool is_in_vmsave_set(unsigned offset)
 {
-    return svm_sets_at(offset) & SVM_SET_V;
+    return (svm_sets_at(offset) & SVM_SET_V) &&
+           (svm_has_long_mode() || !svm_needs_long_mode(offset));
+}
+
+static bool is_not_in_vmsave_set(unsigned offset)
+{
+    return !is_in_vmsave_set(offset);
 }
 
 static bool is_in_host_set(unsigned offset)
@@ -187,6 +190,24 @@ static void vmsave_gives_back_what_vmload_took(SVMMachine *machine,
                          loaded, is_not_in_vmsave_set);
 }
 
+/* A guest that has set V for itself: its FS base is @value. */
+static void run_guest_with_its_vmsave_set(SVMMachine *machine,
+                                          const SVMCase *test, uint64_t value)
+{
+    if (test->host_mode == HOST_LONG_MODE) {
+        svm_prepare_guest(machine, GUEST_write_vmsave_set);
+        svm_set_mailbox(machine, MAILBOX_GUEST_RBX, value);
+    } else {
+        /* Its host loads them, as KVM does. */
+        svm_prepare_guest(machine, GUEST_vmmcall);
+        svm_fill_vmload_set(machine, VMCB);
+        svm_set(machine, VMCB, "fs.base", value);
+        svm_step(machine, STEP_vmload, VMCB, 0);
+    }
+    svm_run(machine);
+    svm_expect_exit(machine, test, SVM_EXIT_VMMCALL);
+}
+
 /* A host that keeps set V in the page that VMRUN keeps set H in. */
 static void vmrun_writes_only_its_set(SVMMachine *machine,
                                       const SVMCase *test)
@@ -199,10 +220,7 @@ static void vmrun_writes_only_its_set(SVMMachine *machine,
     svm_step(machine, STEP_vmsave, HOST_SAVE, 0);
     before = svm_copy_page(machine, HOST_SAVE);
 
-    svm_prepare_guest(machine, GUEST_write_vmsave_set);
-    svm_set_mailbox(machine, MAILBOX_GUEST_RBX, 0x2222);
-    svm_run(machine);
-    svm_expect_exit(machine, test, SVM_EXIT_VMMCALL);
+    run_guest_with_its_vmsave_set(machine, test, 0x2222);
     svm_expect_unchanged(machine, test, "host save area", HOST_SAVE, before,
                          is_in_host_set);
 }
@@ -222,17 +240,17 @@ static void set_v_comes_back(SVMMachine *machine, const SVMCase *test)
         before = svm_copy_page(machine, OTHER_VMCB);
 
         svm_step(machine, STEP_vmsave, HOST_SAVE, 0);
-        svm_prepare_guest(machine, GUEST_write_vmsave_set);
-        svm_set_mailbox(machine, MAILBOX_GUEST_RBX, 0x3333 + round);
-        svm_run(machine);
+        run_guest_with_its_vmsave_set(machine, test, 0x3333 + round);
         svm_step(machine, STEP_vmsave, SCRATCH, 0);
         svm_expect(test, "the guest's FS base, still there after #VMEXIT",
                    svm_get(machine, SCRATCH, "fs.base"), 0x3333 + round);
 
         svm_step(machine, STEP_vmload, HOST_SAVE, 0);
-        svm_expect(test, "the host's FS base by its MSR",
-                   svm_step(machine, STEP_read_msr, MSR_FS_BASE, 0),
-                   0x1000000 + round * 0x1001);
+        if (svm_has_long_mode()) {
+            svm_expect(test, "the host's FS base by its MSR",
+                       svm_step(machine, STEP_read_msr, MSR_FS_BASE, 0),
+                       0x1000000 + round * 0x1001);
+        }
         svm_step(machine, STEP_vmsave, SCRATCH, 0);
         svm_expect_unchanged(machine, test, "set V", SCRATCH, before,
                              is_not_in_vmsave_set);
@@ -689,6 +707,13 @@ static void single_step_ends_after_exit(SVMMachine *machine,
     svm_expect_fault(machine, test, 1, 0);
 }
 
+#define FAILED_VMRUN_OF_32_BITS(field, wrong, path_) \
+    { .path = "world-switch/failed-vmrun/" path_, \
+      .hosts = IN_32_BIT_HOSTS, \
+      .rule = "2: 15.5.1, 15.6 (row 2)", \
+      .run = failed_vmrun, \
+      .data = &(const FailingField) { field, wrong }, \
+      .fails_on_pristine = true }
 #define FAILED_VMRUN(field, wrong, path_) \
     { .path = "world-switch/failed-vmrun/" path_, \
       .rule = "2: 15.5.1, 15.6 (row 2)", .run = failed_vmrun, \
@@ -705,6 +730,13 @@ static void single_step_ends_after_exit(SVMMachine *machine,
 #define NOT_RAM(step, place, address, fails) \
     { .path = "world-switch/not-ram/" #step "-" place, \
       .rule = "3: VMSAVE, VMLOAD; 2: 15.5.1 (row 4)", .run = not_ram, \
+      .data = &(const NotRAM) { STEP_##step, address }, \
+      .fails_on_pristine = fails }
+#define NOT_RAM_OF_32_BITS(step, place, address, fails) \
+    { .path = "world-switch/not-ram/" #step "-" place, \
+      .hosts = IN_32_BIT_HOSTS, \
+      .rule = "3: VMSAVE, VMLOAD; 2: 15.5.1 (row 4)", \
+      .run = not_ram, \
       .data = &(const NotRAM) { STEP_##step, address }, \
       .fails_on_pristine = fails }
 #define HOST_SAVE_NOT_RAM(place, address) \
@@ -732,6 +764,7 @@ static const SVMCase cases[] = {
         .rule = "2: 15.5.1 (row 1)",
         .run = guest_cr0,
         .host_mode = HOST_NO_PAGING,
+        .needs_long_mode = true,
         .fails_on_pristine = true,
     },
 
@@ -746,6 +779,10 @@ static const SVMCase cases[] = {
     FAILED_VMRUN("msrpm_base_pa", 0xfffffff000, "msrpm-past-limit"),
     FAILED_VMRUN("iopm_base_pa", 0xfffffff000, "iopm-past-limit"),
     FAILED_VMRUN("intercept", 2ULL << 32, "vmrun-intercept-clear"),
+    FAILED_VMRUN_OF_32_BITS("cr0", 0x100000011, "cr0-63-32"),
+    FAILED_VMRUN_OF_32_BITS("efer", 0, "efer-svme"),
+    FAILED_VMRUN_OF_32_BITS("cr4", 0x8000, "cr4-reserved"),
+    FAILED_VMRUN_OF_32_BITS("asid", 0, "asid-0"),
 
     NOT_RAM(vmsave, "hole", HOLE, true),
     NOT_RAM(vmload, "hole", HOLE, true),
@@ -767,6 +804,12 @@ static const SVMCase cases[] = {
     NOT_RAM(vmload, "above-ram", ABOVE_RAM, true),
     NOT_RAM(vmrun, "above-ram", ABOVE_RAM, false),
     HOST_SAVE_NOT_RAM("above-ram", ABOVE_RAM),
+    NOT_RAM_OF_32_BITS(vmsave, "hole", HOLE, true),
+    NOT_RAM_OF_32_BITS(vmload, "hole", HOLE, true),
+    NOT_RAM_OF_32_BITS(vmrun, "hole", HOLE, false),
+    NOT_RAM_OF_32_BITS(vmsave, "hpet", HPET, true),
+    NOT_RAM_OF_32_BITS(vmload, "hpet", HPET, true),
+    NOT_RAM_OF_32_BITS(vmrun, "hpet", HPET, false),
 
     {
         .path = "world-switch/vmsave-writes-only-its-set",
@@ -851,6 +894,77 @@ static const SVMCase cases[] = {
         .path = "world-switch/vmexit-clears-gif",
         .rule = "2: 15.6, 15.17",
         .run = vmexit_clears_gif,
+    },
+
+    /* What a host of 32 bits relies on, too. */
+    {
+        .path = "world-switch/vmsave-writes-only-its-set",
+        .hosts = IN_32_BIT_HOSTS,
+        .rule = "3: VMSAVE (row 18)",
+        .run = vmsave_writes_only_its_set,
+    }, {
+        .path = "world-switch/vmsave-gives-back-what-vmload-took",
+        .hosts = IN_32_BIT_HOSTS,
+        .rule = "3: VMLOAD, VMSAVE (row 18)",
+        .run = vmsave_gives_back_what_vmload_took,
+    }, {
+        .path = "world-switch/vmrun-writes-only-its-set",
+        .hosts = IN_32_BIT_HOSTS,
+        .rule = "2: 15.5.1 (rows 7, 8)",
+        .run = vmrun_writes_only_its_set,
+        .fails_on_pristine = true,
+    }, {
+        .path = "world-switch/set-v-comes-back-1000-times",
+        .hosts = IN_32_BIT_HOSTS,
+        .rule = "2: 15.5.1, 15.6",
+        .run = set_v_comes_back,
+    }, {
+        .path = "world-switch/idle-guest-changes-nothing",
+        .hosts = IN_32_BIT_HOSTS,
+        .rule = "2: 15.6, appendix B",
+        .run = idle_guest_changes_nothing,
+    }, {
+        .path = "world-switch/busy-guest-changes-its-set",
+        .hosts = IN_PAGING_HOSTS,
+        .rule = "2: 15.6, appendix B",
+        .run = busy_guest_changes_its_set,
+    }, {
+        .path = "world-switch/vmmcall-exits",
+        .hosts = IN_32_BIT_HOSTS,
+        .rule = "2: 15.6, 15.9",
+        .run = vmmcall_exits,
+    }, {
+        .path = "world-switch/gif-holds-interrupts",
+        .hosts = IN_32_BIT_HOSTS,
+        .rule = "2: 15.17",
+        .run = gif_holds_interrupts,
+    }, {
+        .path = "world-switch/interrupt-of-host-exits",
+        .hosts = IN_32_BIT_HOSTS,
+        .rule = "2: 15.13.1, 15.21.1",
+        .run = interrupt_of_host_exits,
+    }, {
+        .path = "world-switch/single-step-ends-after-exit",
+        .hosts = IN_32_BIT_HOSTS,
+        .rule = "2: 15.5.1",
+        .run = single_step_ends_after_exit,
+    }, {
+        .path = "world-switch/nested-page-fault/host-of-32-bits/pae",
+        .rule = "2: 15.25.3, 15.25.6",
+        .run = nested_page_fault,
+        .host_mode = HOST_PAE,
+        .data = &(const NestedPageFault) {
+            GUEST_write_32_bits_jump, false, 0x100000006
+        },
+    }, {
+        .path = "world-switch/nested-page-fault/table-of-two-levels",
+        .rule = "2: 15.25.3 (row 70)",
+        .run = nested_page_fault,
+        .host_mode = HOST_LEGACY_PAGING,
+        .data = &(const NestedPageFault) {
+            GUEST_write_32_bits_jump, false, 0x100000006
+        },
+        .fails_on_pristine = true,
     },
 
     EVENT_INJECTED("interrupt", 0x80000040, 0),
