@@ -1,5 +1,5 @@
 /*
- * What QEMU's own code of target/i386/tcg calls: where exceptions and
+ * What QEMU's own code of target/i386 calls: where exceptions and
  * interrupts meet a guest, and where it would break a rule that SVM relies on.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
@@ -15,6 +15,11 @@ void svm_record_fault_access(CPUX86State *env, MMUAccessType access);
 bool svm_virtual_nmi_is_due(const CPUX86State *env, int interrupt_request);
 void svm_take_virtual_nmi(CPUX86State *env);
 void svm_unmask_nmi(CPUX86State *env);
+bool svm_pushes_error_code(const CPUX86State *env, int vector,
+                           bool is_interrupt);
+void svm_check_machine_check_intercept(CPUX86State *env);
+void x86_trap_after_halt(CPUX86State *env);
+void x86_shut_down_for_machine_check(CPUX86State *env);
 uint8_t svm_virtual_interrupt_vector(const CPUX86State *env);
 void svm_enter_smm(CPUX86State *env);
 void svm_leave_smm(CPUX86State *env);

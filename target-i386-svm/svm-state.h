@@ -17,12 +17,14 @@ typedef struct SVMControls {
 /*
  * An event on its way into the guest, in the format of EVENTINJ and
  * EXITINTINFO (2: 15.20, 15.7.2): valid from the moment it is injected or
- * raised to the moment its handler is reached, so that a #VMEXIT in between
- * can report it.
+ * its delivery starts to the moment its handler is reached, so that a #VMEXIT
+ * in between can report it.
  */
 typedef struct SVMEvent {
     uint32_t info;
     uint32_t error_code;
+    /* It is EVENTINJ's, and acts as that says. */
+    bool is_injected;
 } SVMEvent;
 
 /* Properties of a processor, svm-features.h. */

@@ -24,6 +24,16 @@ void svm_set_exit_info_2(CPUX86State *env, uint64_t exit_info_2)
     env->svm.exit_info_2 = exit_info_2;
 }
 
+void svm_request_vmexit(CPUX86State *env, uint64_t exit_code,
+                        uint64_t exit_info_1)
+{
+    env->svm.exit_code = exit_code;
+    env->svm.exit_info_1 = exit_info_1 |
+                           svm_decoded_exit_info_1(env, exit_code);
+    env->old_exception = -1;
+    env_cpu(env)->exception_index = EXCP_VMEXIT;
+}
+
 /**
  * cpu_vmexit: leave the guest (2: 15.6)
  * @exit_code: 2: appendix C
@@ -38,12 +48,7 @@ void cpu_vmexit(CPUX86State *env, uint64_t exit_code, uint64_t exit_info_1,
     CPUState *cs = env_cpu(env);
 
     cpu_restore_state(cs, retaddr);
-    env->svm.exit_code = exit_code;
-    env->svm.exit_info_1 = exit_info_1 |
-                           svm_decoded_exit_info_1(env, exit_code);
-
-    cs->exception_index = EXCP_VMEXIT;
-    env->old_exception = -1;
+    svm_request_vmexit(env, exit_code, exit_info_1);
     cpu_loop_exit(cs);
 }
 

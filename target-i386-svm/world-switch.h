@@ -78,6 +78,26 @@ void svm_store_instruction_bytes(CPUX86State *env, const VMCBPage *vmcb);
  */
 void svm_inject_event(CPUX86State *env);
 
+/* How an event came about, in CPUX86State.exception_is_int. */
+typedef enum SoftwareEvent {
+    NOT_SOFTWARE,
+    SOFTWARE_INTERRUPT,     /* INTn */
+    SOFTWARE_EXCEPTION,     /* INT3, INTO */
+} SoftwareEvent;
+
+/**
+ * svm_exception_starts: one that is raised while @vector is delivered can
+ * make a double fault with it (2: 8.2.9)
+ */
+void svm_exception_starts(CPUX86State *env, int vector);
+
+/**
+ * svm_request_vmexit: cpu_vmexit() for code outside of the main loop's reach,
+ * which returns to it
+ */
+void svm_request_vmexit(CPUX86State *env, uint64_t exit_code,
+                        uint64_t exit_info_1);
+
 /**
  * svm_set_virtual_interrupt_pending: raise or drop QEMU's request for a
  * virtual interrupt

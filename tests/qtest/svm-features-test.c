@@ -215,13 +215,6 @@ static void unknown_silicon(SVMMachine *machine, const SVMCase *test)
       .run = next_rip, .fails_on_pristine = true, \
       .data = &(const Instruction) { CODE(bytes_), \
           .exit_code = SVM_EXIT_##exit_code_, __VA_ARGS__ } }
-/* They exit as INTn: row 22. */
-#define NEXT_RIP_OF_TRAP(path_, bytes_, vector_, rflags_) \
-    .path = "features/next-rip-of-trap/" path_, .rule = "2: 15.7.1 (row 22)", \
-    .run = next_rip, .fails_on_pristine = true, .still_open = true, \
-    .data = &(const Instruction) { CODE(bytes_), \
-        .exit_code = SVM_EXIT_EXCP_BASE + vector_, .is_32_bit = true, \
-        .rflags = rflags_ }
 #define RETURN_ADDRESS(path_, event_, next_rip_, fails) \
     { .path = "features/next-rip-injected/" path_, \
       .rule = "2: 15.20 (row 31)", .run = return_address, \
@@ -304,8 +297,9 @@ static const SVMCase cases[] = {
     NEXT_RIP("xsetbv", "\x0f\x01\xd1", XSETBV),
     NEXT_RIP("bound", "\x62\x05\x00\x00\x06\x00", EXCP_BASE + FAULT_BR,
              .is_32_bit = true),
-    { NEXT_RIP_OF_TRAP("int3", "\xcc", FAULT_BP, 0) },
-    { NEXT_RIP_OF_TRAP("into", "\xce", FAULT_OF, RFLAGS_OF) },
+    NEXT_RIP("int3", "\xcc", EXCP_BASE + FAULT_BP),
+    NEXT_RIP("into", "\xce", EXCP_BASE + FAULT_OF, .is_32_bit = true,
+             .rflags = RFLAGS_OF),
     NEXT_RIP("undefined-is-0", "\x0f\x0b", EXCP_BASE + FAULT_UD,
              .has_no_next_rip = true),
     NEXT_RIP("protection-is-0", "\x0f\x22\xe0", EXCP_BASE + FAULT_GP,
