@@ -240,6 +240,16 @@ step_sti:
         sti
         ret
 
+step_mwait:
+        mov     R(bp), R(ax)
+        xor     %ecx, %ecx
+        xor     %edx, %edx
+        monitor %eax, %ecx, %edx
+        mov     MAILBOX_OPERAND(R(bp)), R(cx)
+        xor     %eax, %eax
+        mwait   %eax, %ecx
+        ret
+
 step_nothing:
         ret
 
