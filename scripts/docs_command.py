@@ -172,7 +172,7 @@ def read_registers(text: str) -> list[Register]:
             continue
         values = _arguments(tokens.texts, place + 1)
         bits = values.pop(2) if word == "SVM_REGISTER" else "0"
-        field, offset, sets, _live, _load, reference = values
+        field, offset, sets, _live, _load, reference, _clean = values
         if sets not in SETS:
             raise BadUsage(f"{REGISTERS.name}: {field}: no set {sets}")
         reference = reference.strip('"')

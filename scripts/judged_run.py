@@ -18,6 +18,7 @@ from paths import BUILD
 from progress import Step, say
 
 SILENCE = 60.0  # seconds
+CLEAN_BIT_WRONG = "svm_clean_bit_wrong"  # a trace event
 
 
 def add_arguments(parser: argparse.ArgumentParser, timeout_default: str) -> None:
@@ -37,6 +38,12 @@ def add_arguments(parser: argparse.ArgumentParser, timeout_default: str) -> None
         action="store_true",
         help="log every VMRUN, #VMEXIT and failed check in the emulator",
     )
+    parser.add_argument(
+        "--strict-clean-bits",
+        action="store_true",
+        help="keep what L1 says it has not changed in a VMCB (clean bits), and report "
+        "what changed all the same",
+    )
 
 
 def check_options(options: argparse.Namespace) -> None:
@@ -45,6 +52,8 @@ def check_options(options: argparse.Namespace) -> None:
         raise BadUsage(f"--timeout {options.timeout:g}: more than 0 seconds")
     if options.json and not Path(options.json).absolute().parent.is_dir():
         raise BadUsage(f"--json {options.json}: no such folder")
+    if options.strict_clean_bits and options.qemu == "pristine":
+        raise BadUsage("--strict-clean-bits: unmodified QEMU has no clean bits")
 
 
 def judge(options: argparse.Namespace, report, boot: Callable[[], None]) -> int:
@@ -79,9 +88,10 @@ def boot_l1(
     called when the emulator has started, and when it has ended by itself.
     """
     trace = None
-    if options.trace:
+    if options.trace or options.strict_clean_bits:
         trace = BUILD / "logs" / time.strftime("%Y%m%d-%H%M%S-trace.log")
-        command = [*command, "-trace", "svm_*", "-D", str(trace)]
+        events = "svm_*" if options.trace else CLEAN_BIT_WRONG
+        command = [*command, "-trace", events, "-D", str(trace)]
         say(f"trace: {trace}")
     with Step(what) as step:
 
@@ -105,6 +115,8 @@ def boot_l1(
                     raise WrongResult(boot.broken)
                 if not report.ended:
                     raise WrongResult("L1 ended before its time")
+                if options.strict_clean_bits:
+                    report.clean_bits_wrong = clean_bits_wrong(trace)
                 boot.keep_log = options.keep_log or report.problem() is not None
         except SvmError as error:
             if not boot.keep_log:
@@ -118,6 +130,18 @@ def boot_l1(
         _show_failure(boot, trace)
     if boot.keep_log:
         say(f"log: {boot.log_path}")
+
+
+def clean_bits_wrong(trace: Path) -> list[str]:
+    """What changed in a VMCB in spite of its clean bit: what the trace says of it."""
+    if not trace.exists():
+        return []
+    with trace.open(errors="replace") as file:
+        return [
+            line.partition(CLEAN_BIT_WRONG)[2].strip()
+            for line in file
+            if CLEAN_BIT_WRONG in line
+        ]
 
 
 def _show_failure(boot: Boot, trace: Path | None) -> None:

@@ -12,6 +12,8 @@ from initramfs import make_initramfs
 from kernel_package import SUITES, L1Kernel, check_kernel, find_kernel
 from nested_boot import Machine
 
+STRICT_CLEAN_BITS = ",svm-strict-clean-bits=on"
+
 
 def add_l1_arguments(
     parser: argparse.ArgumentParser,
@@ -155,7 +157,8 @@ def describe_machine(
     return Machine(
         kernel=kernel,
         initramfs=initramfs,
-        cpu=cpu_with_silicon(options.cpu, options.qemu),
+        cpu=cpu_with_silicon(options.cpu, options.qemu)
+        + STRICT_CLEAN_BITS * getattr(options, "strict_clean_bits", False),
         smp=options.smp,
         memory=options.memory,
         icount=getattr(options, "icount", False),

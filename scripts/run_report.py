@@ -42,6 +42,7 @@ class L1Report:
         self.kvm_log: list[str] = []
         self.load_failure = ""
         self.program_error = ""
+        self.clean_bits_wrong: list[str] = []
 
     def take(self, line: str) -> None:
         """A line that L1 reported."""
@@ -78,7 +79,16 @@ class L1Report:
             )
         if self.program_error:
             return f"the guest program failed in L1: {self.program_error}"
-        return None
+        return self.problem_of_clean_bits()
+
+    def problem_of_clean_bits(self) -> str | None:
+        """The promise about a VMCB that L1 did not keep."""
+        if not self.clean_bits_wrong:
+            return None
+        return (
+            f"{len(self.clean_bits_wrong)} times a field changed in spite of its clean "
+            f"bit, first: {self.clean_bits_wrong[0]}"
+        )
 
     def rows(self) -> list[tuple[str, str]]:
         """What L1 is, for the reader."""
@@ -230,6 +240,7 @@ class RunReport(L1Report):
             "ticks": ticks,
             "instructions_per_exit": self.instructions("median"),
             "wrong": self.wrong,
+            "clean_bits_wrong": len(self.clean_bits_wrong),
             "boot_seconds": self.boot_seconds and round(self.boot_seconds, 2),
             "total_seconds": self.total_seconds and round(self.total_seconds, 2),
         }

@@ -120,7 +120,11 @@ class XenReport(L1Report):
         """What is wrong; None when all is right."""
         if self.load_failure:
             return f"a module of dom0 did not load: {self.load_failure}"
-        return self._problem_of_features() or self._problem_of_dom0()
+        return (
+            self._problem_of_features()
+            or self._problem_of_dom0()
+            or self.problem_of_clean_bits()
+        )
 
     def _problem_of_features(self) -> str | None:
         if self.listed is None:

@@ -11,6 +11,7 @@
 #include "migration/qemu-file-types.h"
 #include "system/tcg.h"
 #include "migration.h"
+#include "world-switch.h"
 
 /*
  * Without a guest the section is left out, so that unmodified QEMU takes the
@@ -41,6 +42,7 @@ static int pre_save(void *opaque)
  */
 int svm_post_load(CPUX86State *env)
 {
+    svm_forget_vmcb(env);
     if (!tcg_enabled() || !(env->hflags & HF_GUEST_MASK)) {
         return 0;
     }
@@ -59,7 +61,7 @@ static int get_controls(QEMUFile *file, void *opaque, size_t size,
 {
     SVMControls *controls = opaque;
 
-#define SVM_CONTROL(field, offset, bits, text) \
+#define SVM_CONTROL(field, offset, bits, text, ...) \
     controls->field = qemu_get_be64(file);
 #include "svm-controls.h.inc"
     return 0;
@@ -71,7 +73,7 @@ static int put_controls(QEMUFile *file, void *opaque, size_t size,
 {
     const SVMControls *controls = opaque;
 
-#define SVM_CONTROL(field, offset, bits, text) \
+#define SVM_CONTROL(field, offset, bits, text, ...) \
     qemu_put_be64(file, controls->field);
 #include "svm-controls.h.inc"
     return 0;

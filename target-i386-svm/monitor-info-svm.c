@@ -96,7 +96,7 @@ static void print_control_area(Monitor *mon, const VMCBPage *vmcb)
     uint64_t exit_code = vmcb_page_load(vmcb, VMCB_CONTROL(exit_code), 64);
     g_autoptr(GString) names = g_string_new(NULL);
 
-#define SVM_CONTROL(field, offset, bits, text) \
+#define SVM_CONTROL(field, offset, bits, text, ...) \
     controls.field = vmcb_page_load(vmcb, offset, bits); \
     monitor_printf(mon, "  %03x %-22s 0x%0*" PRIx64 "  %s\n", offset, \
                    #field, (bits) / 4, (uint64_t)controls.field, text);
@@ -135,17 +135,35 @@ static void print_segment(Monitor *mon, const VMCBPage *page,
 static void print_registers(Monitor *mon, const VMCBPage *page,
                             unsigned wanted)
 {
-#define SVM_SEGMENT(field, offset, sets, live, load, reference) \
+#define SVM_SEGMENT(field, offset, sets, live, load, ...) \
     if (SVM_SET_##sets & wanted) { \
         print_segment(mon, page, offset, #field); \
     }
-#define SVM_REGISTER(field, offset, bits, sets, live, load, reference) \
+#define SVM_REGISTER(field, offset, bits, sets, live, load, ...) \
     if (SVM_SET_##sets & wanted) { \
         monitor_printf(mon, "  %03x %-14s %0*" PRIx64 "\n", offset, \
                        #field, (bits) / 4, \
                        vmcb_page_load(page, offset, bits)); \
     }
 #include "svm-registers.h.inc"
+}
+
+static void print_clean_bits(Monitor *mon, CPUX86State *env)
+{
+    const SVMProperties *svm = &env_archcpu(env)->svm;
+    const SVMCleanDifference *last = &svm->last_clean_difference;
+
+    if (!svm->strict_clean_bits) {
+        return;
+    }
+    monitor_printf(mon, "clean bits: strict; fields changed in spite of them: "
+                   "%" PRIu64 "\n", svm->clean_differences);
+    if (svm->clean_differences) {
+        monitor_printf(mon, "  last: VMCB 0x%" PRIx64 " clean bit %s, %s: 0x%"
+                       PRIx64 " in memory, 0x%" PRIx64 " used\n", last->vmcb,
+                       last->clean_bit, last->field, last->in_memory,
+                       last->kept);
+    }
 }
 
 /**
@@ -174,6 +192,7 @@ void hmp_info_svm(Monitor *mon, const QDict *qdict)
                    !!(env->hflags2 & HF2_GIF_MASK),
                    env->hflags & HF_GUEST_MASK ? "in a guest" : "in the host");
 
+    print_clean_bits(mon, env);
     if (!env->vm_vmcb) {
         monitor_printf(mon, "no VMRUN yet\n");
     } else if (!read_page(cs, env->vm_vmcb, bytes)) {

@@ -14,20 +14,20 @@
 #include "register-sets.h"
 
 /* No row stands at another place than QEMU's structure says. */
-#define SVM_SEGMENT(field, offset, sets, live, load, reference) \
+#define SVM_SEGMENT(field, offset, sets, live, load, ...) \
     QEMU_BUILD_BUG_ON(offsetof(struct vmcb, save.field) != (offset));
-#define SVM_REGISTER(field, offset, bits, sets, live, load, reference) \
-    SVM_SEGMENT(field, offset, sets, live, load, reference) \
+#define SVM_REGISTER(field, offset, bits, sets, live, load, ...) \
+    SVM_SEGMENT(field, offset, sets, live, load, __VA_ARGS__) \
     QEMU_BUILD_BUG_ON(sizeof_field(struct vmcb_save_area, field) * 8 \
                       != (bits));
 #include "svm-registers.h.inc"
 
 /* No register belongs to VMSAVE and to the world switch: hosts rely on it. */
-#define SVM_SEGMENT(field, offset, sets, live, load, reference) \
+#define SVM_SEGMENT(field, offset, sets, live, load, ...) \
     QEMU_BUILD_BUG_ON((SVM_SET_##sets & SVM_SET_V) && \
                       SVM_SET_##sets != SVM_SET_V);
-#define SVM_REGISTER(field, offset, bits, sets, live, load, reference) \
-    SVM_SEGMENT(field, offset, sets, live, load, reference)
+#define SVM_REGISTER(field, offset, bits, sets, live, load, ...) \
+    SVM_SEGMENT(field, offset, sets, live, load, __VA_ARGS__)
 #include "svm-registers.h.inc"
 
 #define SEGMENT_BASE_AT(offset) ((offset) + VMCB_SEGMENT(base))
@@ -36,10 +36,10 @@
 static G_GNUC_UNUSED void no_register_is_listed_twice(unsigned place)
 {
     switch (place) {
-#define SVM_SEGMENT(field, offset, sets, live, load, reference) \
+#define SVM_SEGMENT(field, offset, sets, live, load, ...) \
     case (offset): \
     case SEGMENT_BASE_AT(offset):
-#define SVM_REGISTER(field, offset, bits, sets, live, load, reference) \
+#define SVM_REGISTER(field, offset, bits, sets, live, load, ...) \
     case (offset):
 #include "svm-registers.h.inc"
         break;
@@ -147,11 +147,11 @@ static SegmentCache load_table(CPUX86State *env, const VMCBPage *page,
 static inline void store_sets(CPUX86State *env, const VMCBPage *page,
                               unsigned wanted)
 {
-#define SVM_SEGMENT(field, offset, sets, live, load, reference) \
+#define SVM_SEGMENT(field, offset, sets, live, load, ...) \
     if (SVM_SET_##sets & wanted) { \
         STORE_##load(page, offset, &(live)); \
     }
-#define SVM_REGISTER(field, offset, bits, sets, live, load, reference) \
+#define SVM_REGISTER(field, offset, bits, sets, live, load, ...) \
     if (SVM_SET_##sets & wanted) { \
         vmcb_page_store(page, offset, bits, live); \
     }
@@ -161,11 +161,11 @@ static inline void store_sets(CPUX86State *env, const VMCBPage *page,
 static inline void read_sets(CPUX86State *env, const VMCBPage *page,
                              SVMRegisters *registers, unsigned wanted)
 {
-#define SVM_SEGMENT(field, offset, sets, live, load, reference) \
+#define SVM_SEGMENT(field, offset, sets, live, load, ...) \
     if (SVM_SET_##sets & wanted) { \
         registers->field = load(env, page, offset); \
     }
-#define SVM_REGISTER(field, offset, bits, sets, live, load, reference) \
+#define SVM_REGISTER(field, offset, bits, sets, live, load, ...) \
     if (SVM_SET_##sets & wanted) { \
         registers->field = load(env, vmcb_page_load(page, offset, bits)); \
     }
@@ -188,9 +188,9 @@ void svm_load_vmload_set(CPUX86State *env, const VMCBPage *page)
 #define LOAD_SET_G(live, value)
 #define LOAD_SET_GN(live, value)
 #define LOAD_SET_GH(live, value)
-#define SVM_SEGMENT(field, offset, sets, live, load, reference) \
+#define SVM_SEGMENT(field, offset, sets, live, load, ...) \
     LOAD_SET_##sets(live, registers.field)
-#define SVM_REGISTER(field, offset, bits, sets, live, load, reference) \
+#define SVM_REGISTER(field, offset, bits, sets, live, load, ...) \
     LOAD_SET_##sets(live, registers.field)
 #include "svm-registers.h.inc"
 }

@@ -18,9 +18,9 @@
 
 /* Values of registers, on their way between processor and memory. */
 typedef struct SVMRegisters {
-#define SVM_SEGMENT(field, offset, sets, live, load, reference) \
+#define SVM_SEGMENT(field, offset, sets, live, load, ...) \
     SegmentCache field;
-#define SVM_REGISTER(field, offset, bits, sets, live, load, reference) \
+#define SVM_REGISTER(field, offset, bits, sets, live, load, ...) \
     uint64_t field;
 #include "svm-registers.h.inc"
 } SVMRegisters;

@@ -10,6 +10,7 @@
 /* Bits of EDX that TCG emulates with the add-on and not without. */
 #define SVM_ADDED_FEATURES  (CPUID_SVM_NRIPSAVE | \
                              CPUID_SVM_SVMLOCK | \
+                             CPUID_SVM_VMCBCLEAN | \
                              CPUID_SVM_FLUSHASID | \
                              CPUID_SVM_DECODEASSIST | \
                              CPUID_SVM_PAUSEFILTER | \
@@ -27,6 +28,13 @@
  * Returns false with an error if nobody has listed that silicon's features.
  */
 bool svm_add_features_of_silicon(X86CPU *cpu, Error **errp);
+
+/**
+ * svm_check_clean_bits_property: svm-strict-clean-bits needs clean bits
+ *
+ * Returns false with an error if there are none.
+ */
+bool svm_check_clean_bits_property(X86CPU *cpu, Error **errp);
 
 /**
  * svm_number_of_asids: CPUID 8000_000A EBX

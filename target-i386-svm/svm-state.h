@@ -7,9 +7,11 @@
 #ifndef TARGET_I386_SVM_STATE_H
 #define TARGET_I386_SVM_STATE_H
 
+#include "vmcb.h"
+
 /* The control area as VMRUN read it. */
 typedef struct SVMControls {
-#define SVM_CONTROL(field, offset, bits, text) \
+#define SVM_CONTROL(field, offset, bits, text, ...) \
     uint##bits##_t field;
 #include "svm-controls.h.inc"
 } SVMControls;
@@ -27,9 +29,25 @@ typedef struct SVMEvent {
     bool is_injected;
 } SVMEvent;
 
-/* Properties of a processor, svm-features.h. */
+/* A field that changed although its clean bit said that it had not. */
+typedef struct SVMCleanDifference {
+    uint64_t vmcb;
+    const char *field;
+    const char *clean_bit;
+    uint64_t in_memory;
+    uint64_t kept;
+} SVMCleanDifference;
+
+/* Properties of a processor, and what it keeps over a reset. */
 typedef struct SVMProperties {
+    /* svm-features.h */
     bool silicon;
+
+    /* With strict clean bits: the VMCB that SVMState.kept_vmcb names. */
+    bool strict_clean_bits;
+    uint8_t kept_page[VMCB_SIZE] QEMU_ALIGNED(8);
+    uint64_t clean_differences;
+    SVMCleanDifference last_clean_difference;
 } SVMProperties;
 
 /* A virtual NMI that the guest in CPUX86State can take (2: 15.21.10). */
@@ -50,6 +68,10 @@ typedef struct SVMState {
     target_ulong linear_address;
     /* The last page fault was one of an instruction fetch. */
     bool fault_is_fetch;
+
+    /* The VMCB whose state is kept, for the sake of clean bits. */
+    bool vmcb_is_kept;
+    uint64_t kept_vmcb;
 
     /* PAUSE's filter: PAUSEs that pass yet, and when the last one was. */
     uint16_t pause_count;

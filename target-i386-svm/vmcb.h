@@ -17,6 +17,20 @@
 /* An intercept of `intercept` (words 00Ch and 010h) by its exit code. */
 #define VMCB_INTERCEPT(exit_code)   (1ULL << ((exit_code) - SVM_EXIT_INTR))
 
+/* The groups of `clean` (2: 15.15), by the manual's names. */
+#define VMCB_CLEAN_NONE             0
+#define VMCB_CLEAN_I                (1 << 0)
+#define VMCB_CLEAN_IOPM             (1 << 1)
+#define VMCB_CLEAN_ASID             (1 << 2)
+#define VMCB_CLEAN_TPR              (1 << 3)
+#define VMCB_CLEAN_NP               (1 << 4)
+#define VMCB_CLEAN_CRx              (1 << 5)
+#define VMCB_CLEAN_DRx              (1 << 6)
+#define VMCB_CLEAN_DT               (1 << 7)
+#define VMCB_CLEAN_SEG              (1 << 8)
+#define VMCB_CLEAN_CR2              (1 << 9)
+#define VMCB_CLEAN_LBR              (1 << 10)
+
 /* Virtual NMI in `int_ctl` (2: 15.21.10); V_NMI_BLOCKING is V_NMI_MASK. */
 #define V_NMI_PENDING_MASK          (1 << 11)
 #define V_NMI_BLOCKING_MASK         (1 << 12)

@@ -204,6 +204,7 @@ void do_vmexit(CPUX86State *env)
     CPUState *cs = env_cpu(env);
     VMCBPage vmcb = vmcb_page_open(env, env->vm_vmcb, MMU_DATA_STORE,
                                    MMU_PHYS_IDX, 0);
+    VMCBPage kept;
     SVMRegisters host;
     const char *rule;
     uint64_t value;
@@ -221,6 +222,11 @@ void do_vmexit(CPUX86State *env)
     env->hflags2 &= ~HF2_GIF_MASK;
     if (env->hflags & HF_GUEST_MASK) {
         store_guest(env, &vmcb);
+        if (svm_kept_vmcb(env, &kept)) {
+            store_guest(env, &kept);
+        }
+    } else {
+        svm_forget_vmcb(env);
     }
     store_exit_information(env, &vmcb);
     vmcb_page_close(&vmcb);

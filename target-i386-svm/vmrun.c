@@ -13,7 +13,7 @@
 #include "trace.h"
 
 /* No field of the control area stands at another place than QEMU says. */
-#define SVM_CONTROL(field, offset, bits, text) \
+#define SVM_CONTROL(field, offset, bits, text, ...) \
     QEMU_BUILD_BUG_ON(VMCB_CONTROL(field) != (offset));
 #include "svm-controls.h.inc"
 
@@ -58,7 +58,8 @@ static void read_vmcb(CPUX86State *env, SVMRegisters *guest)
     VMCBPage page = vmcb_page_open(env, env->vm_vmcb, MMU_DATA_LOAD,
                                    MMU_PHYS_IDX, 0);
 
-#define SVM_CONTROL(field, offset, bits, text) \
+    svm_apply_clean_bits(env, &page);
+#define SVM_CONTROL(field, offset, bits, text, ...) \
     controls->field = vmcb_page_load(&page, offset, bits);
 #include "svm-controls.h.inc"
 

@@ -138,6 +138,24 @@ void svm_load_pause_filter(CPUX86State *env);
 bool svm_pause_passes_filter(CPUX86State *env);
 
 /**
+ * svm_apply_clean_bits: with strict clean bits, let VMRUN read in place of
+ * @vmcb a copy in which all fields that are said to be clean are as they were
+ */
+void svm_apply_clean_bits(CPUX86State *env, VMCBPage *vmcb);
+
+/**
+ * svm_kept_vmcb: the copy that #VMEXIT has to store the guest to, too
+ *
+ * Returns false if there is none.
+ */
+bool svm_kept_vmcb(CPUX86State *env, VMCBPage *page);
+
+/**
+ * svm_forget_vmcb: no clean bit promises anything any more
+ */
+void svm_forget_vmcb(CPUX86State *env);
+
+/**
  * svm_flush_translations: forget the translations that do not hold in the
  * world that is being entered (2: 15.16)
  */

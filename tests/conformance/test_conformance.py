@@ -152,11 +152,12 @@ class GeneratorTest(unittest.TestCase):
 
     def test_registers(self):
         text = """\
-        /* SVM_SEGMENT(no, 0x0, V, x, y, "z") */
-        #define SVM_REGISTER(field, offset, bits, sets, live, load, reference)
+        /* SVM_SEGMENT(no, 0x0, V, x, y, "z", NONE) */
+        #define SVM_REGISTER(field, offset, bits, sets, live, load, reference, clean)
         SVM_SEGMENT(es, 0x400, GH, env->segs[R_ES],
-                    load_segment, "2: 15.5.1")
-        SVM_REGISTER(rflags, 0x570, 64, GN, f(env, 1), load, "3: VMLOAD, VMSAVE")
+                    load_segment, "2: 15.5.1", SEG)
+        SVM_REGISTER(rflags, 0x570, 64, GN, f(env, 1), load, "3: VMLOAD, VMSAVE",
+                     NONE)
         """
         self.assertEqual(
             docs_command.read_registers(text),

@@ -22,7 +22,9 @@ SVM = CHECKOUT / "svm"
 sys.path.insert(0, str(CHECKOUT / "scripts"))
 
 import initramfs
+import judged_run
 import nested_boot
+import run_report
 from errors import TimedOut
 
 qemu = "ours"
@@ -95,6 +97,7 @@ class BadUsage(SvmTest):
             ("--qemu", "/nonexistent/qemu"),
             ("--modules", "/lib"),
             ("--kernel", "/etc/passwd"),
+            ("--strict-clean-bits", "--qemu", "pristine"),
         ):
             with self.subTest(arguments=arguments):
                 self.assert_error(svm("run", *arguments), 2, "")
@@ -124,6 +127,22 @@ class WrongRuns(SvmTest):
     def test_stalled_guest(self):
         done = svm("run", "--fault", "stall:3", "--guests", "2", "--exits", "50")
         self.assert_wrong(done, "guest 0, bare loop, exit 3: no exit within")
+
+    def test_clean_bits(self):
+        with tempfile.NamedTemporaryFile("w") as trace:
+            trace.write(
+                "svm_vmrun cpu 0 VMCB 0x1000 rip 0x0 ASID 1 EVENTINJ 0x0\n"
+                "svm_clean_bit_wrong cpu 0 VMCB 0x1000 clean bit CRx, cr4: 0x1 in "
+                "memory, 0x2 used\n"
+            )
+            trace.flush()
+            report = run_report.RunReport(exits=1, guests=1, icount=False)
+            report.clean_bits_wrong = judged_run.clean_bits_wrong(Path(trace.name))
+        self.assertEqual(
+            report.problem(),
+            "1 times a field changed in spite of its clean bit, first: cpu 0 VMCB "
+            "0x1000 clean bit CRx, cr4: 0x1 in memory, 0x2 used",
+        )
 
     def test_kvm_does_not_load(self):
         done = svm("run", "--cpu", "EPYC,-svm")
@@ -182,6 +201,11 @@ class RightRuns(SvmTest):
         ticks = result["ticks"]
         self.assertEqual(ticks["p10"], ticks["p90"])
         self.assertGreater(result["instructions_per_exit"], 1000)
+
+    def test_strict_clean_bits(self):
+        done = svm("run", "--strict-clean-bits", "--exits", "1000")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertIn(" vmcb_clean ", done.stdout)
 
     def test_equal_inputs_equal_bytes(self):
         kernel = nested_boot.L1Kernel("0", Path("/"), Path("/"), {})

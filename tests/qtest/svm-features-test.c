@@ -130,7 +130,7 @@ static const struct Feature {
     { 2, "svm-lock", true },
     { 3, "nrip-save", true },
     { 4, "tsc-scale" },
-    { 5, "vmcb-clean" },
+    { 5, "vmcb-clean", true },
     { 6, "flushbyasid", true },
     { 7, "decodeassists", true },
     { 10, "pause-filter", true },

@@ -544,6 +544,17 @@ static void read_guest_addresses(SVMMachine *machine)
     }
 }
 
+/* libqtest ends the program if the emulator does not start. */
+static bool emulator_starts(const char *arguments)
+{
+    g_autofree char *command = g_strdup_printf(
+        "echo quit | %s -accel tcg -nodefaults -display none -S "
+        "-monitor stdio %s >/dev/null 2>&1", getenv("QTEST_QEMU_BINARY"),
+        arguments);
+
+    return system(command) == 0;
+}
+
 static void start(SVMMachine *machine, const SVMCase *test)
 {
     g_autofree char *path = NULL;
@@ -557,6 +568,12 @@ static void start(SVMMachine *machine, const SVMCase *test)
     close(fd);
 
     machine->test = test;
+    if (test->own_arguments && !emulator_starts(test->arguments)) {
+        fail(test, "the emulator does not start with %s", test->arguments);
+        unlink(path);
+        machine->lost = true;
+        return;
+    }
     read_guest_addresses(machine);
     stl_le_p(svm_ram(machine, HOST_MODE_WORD), test->host_mode);
 

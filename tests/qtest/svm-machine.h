@@ -70,6 +70,8 @@ struct SVMCase {
     bool needs_long_mode;
     /* More of QEMU's command line. */
     const char *arguments;
+    /* They are ones of the add-on's: unmodified QEMU does not start. */
+    bool own_arguments;
     /* Unmodified QEMU departs from the rule: the case fails there. */
     bool fails_on_pristine;
     /*
