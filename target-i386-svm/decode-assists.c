@@ -80,14 +80,14 @@ static unsigned read_code(CPUX86State *env, uint8_t *bytes)
     unsigned have = 0;
 
     while (have < wanted) {
-        target_ulong address = env->segs[R_CS].base + env->eip + have;
+        target_ulong address = env->eip + have;
         CPUTLBEntryFull *full;
         unsigned in_page;
         void *host;
         int flags;
 
         if (!(env->hflags & HF_CS64_MASK)) {
-            address = (uint32_t)address;
+            address = (uint32_t)(env->segs[R_CS].base + address);
         }
         in_page = MIN(wanted - have, -(address | TARGET_PAGE_MASK));
         flags = probe_access_full_mmu(env, address, in_page, MMU_INST_FETCH,

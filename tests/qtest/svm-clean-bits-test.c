@@ -166,6 +166,26 @@ static void reloaded_after_failed_vmrun(SVMMachine *machine,
     expect_reloaded(machine, test);
 }
 
+/* A snapshot does not have what the processor kept. */
+static void reloaded_after_snapshot(SVMMachine *machine, const SVMCase *test)
+{
+    g_autofree char *saved = NULL;
+    g_autofree char *loaded = NULL;
+
+    svm_add_snapshot_disk(machine);
+    prepare(machine, &intercepts);
+    svm_run(machine);
+    svm_expect_exit(machine, test, SVM_EXIT_VMMCALL);
+    if (svm_is_lost(machine)) {
+        return;
+    }
+    saved = qtest_hmp(svm_qtest(machine), "savevm between");
+    svm_expect_that(test, !*saved, "savevm: %s", saved);
+    loaded = qtest_hmp(svm_qtest(machine), "loadvm between");
+    svm_expect_that(test, !*loaded, "loadvm: %s", loaded);
+    expect_reloaded(machine, test);
+}
+
 /* What the guest changed is no lie of the host's. */
 static void guest_may_change(SVMMachine *machine, const SVMCase *test)
 {
@@ -246,6 +266,7 @@ static const SVMCase cases[] = {
     STRICT_CASE("reloaded/at-first", reloaded_at_first),
     STRICT_CASE("reloaded/after-other-vmcb", reloaded_after_other_vmcb),
     STRICT_CASE("reloaded/after-failed-vmrun", reloaded_after_failed_vmrun),
+    STRICT_CASE("reloaded/after-snapshot", reloaded_after_snapshot),
     {
         .path = "clean-bits/reloaded/not-strict",
         .rule = RULE,

@@ -158,6 +158,8 @@ static void bytes_of_page_fault(SVMMachine *machine, const SVMCase *test)
     svm_put_code(machine, CODE_END - 4, "\x8b\x03", 2);
     svm_set_mailbox(machine, MAILBOX_GUEST_RBX, NOT_PRESENT);
     svm_intercept(machine, SVM_EXIT_EXCP_BASE + FAULT_PF);
+    /* 64-bit code has no base. */
+    svm_set(machine, VMCB, "cs.base", 0x1234);
     svm_run(machine);
     svm_expect_exit(machine, test, SVM_EXIT_EXCP_BASE + FAULT_PF);
     expect_bytes(machine, test, CODE_END - 4, MAX_INSTRUCTION_LENGTH);

@@ -205,6 +205,26 @@ QTestState *svm_qtest(SVMMachine *machine)
     return machine->qts;
 }
 
+void svm_add_snapshot_disk(SVMMachine *machine)
+{
+    const char *create = getenv("QTEST_QEMU_IMG");
+    g_autofree char *image = NULL;
+    g_autofree char *command = NULL;
+    g_autofree char *drive = NULL;
+    g_autofree char *added = NULL;
+    int fd = g_file_open_tmp("qtest-svm-XXXXXX.qcow2", &image, NULL);
+
+    g_assert_cmpint(fd, >=, 0);
+    close(fd);
+    command = g_strdup_printf("%s create -q -f qcow2 %s 1M",
+                              create ?: "qemu-img", image);
+    g_assert_cmpint(system(command), ==, 0);
+    drive = g_strdup_printf("drive_add 0 if=none,format=qcow2,file=%s", image);
+    added = qtest_hmp(machine->qts, "%s", drive);
+    /* Open files stay open: nothing is left behind, whatever happens. */
+    unlink(image);
+}
+
 uint64_t svm_get(SVMMachine *machine, uint64_t page, const char *name)
 {
     const SVMField *field = svm_field(name);

@@ -140,6 +140,11 @@ void svm_set_mailbox(SVMMachine *machine, unsigned offset, uint64_t value);
 uint8_t *svm_ram(SVMMachine *machine, uint64_t address);
 QTestState *svm_qtest(SVMMachine *machine);
 
+/**
+ * svm_add_snapshot_disk: give the machine a disk for `savevm`
+ */
+void svm_add_snapshot_disk(SVMMachine *machine);
+
 /* A field of a VMCB or of a host save area. */
 uint64_t svm_get(SVMMachine *machine, uint64_t page, const char *field);
 void svm_set(SVMMachine *machine, uint64_t page, const char *field,

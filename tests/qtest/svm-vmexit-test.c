@@ -380,26 +380,11 @@ static void leave_guest_by_nmi(SVMMachine *machine, const SVMCase *test,
 static void snapshot_inside_guest(SVMMachine *machine, const SVMCase *test)
 {
     const bool *nested_paging = test->data;
-    const char *create = getenv("QTEST_QEMU_IMG");
     uint64_t host_cr0 = svm_step(machine, STEP_read_cr0, 0, 0);
-    g_autofree char *image = NULL;
-    g_autofree char *command = NULL;
-    g_autofree char *drive = NULL;
-    g_autofree char *added = NULL;
     g_autofree char *saved = NULL;
     g_autofree char *loaded = NULL;
-    int fd = g_file_open_tmp("qtest-svm-XXXXXX.qcow2", &image, NULL);
 
-    g_assert_cmpint(fd, >=, 0);
-    close(fd);
-    command = g_strdup_printf("%s create -q -f qcow2 %s 1M",
-                              create ?: "qemu-img", image);
-    g_assert_cmpint(system(command), ==, 0);
-    drive = g_strdup_printf("drive_add 0 if=none,format=qcow2,file=%s", image);
-    added = qtest_hmp(svm_qtest(machine), "%s", drive);
-    /* Open files stay open: nothing is left behind, whatever happens. */
-    unlink(image);
-
+    svm_add_snapshot_disk(machine);
     svm_prepare_guest(machine, GUEST_jump_to_itself);
     svm_set(machine, VMCB, "ss.attributes", 0xcf3);
     if (*nested_paging) {
