@@ -7,6 +7,9 @@
 #ifndef TARGET_I386_SVM_FEATURES_H
 #define TARGET_I386_SVM_FEATURES_H
 
+/* What QEMU has no name for. */
+#define CPUID_SVM_GMET      (1U << 17)
+
 /* Bits of EDX that TCG emulates with the add-on and not without. */
 #define SVM_ADDED_FEATURES  (CPUID_SVM_NRIPSAVE | \
                              CPUID_SVM_SVMLOCK | \
@@ -16,6 +19,7 @@
                              CPUID_SVM_PAUSEFILTER | \
                              CPUID_SVM_PFTHRESHOLD | \
                              CPUID_SVM_V_VMSAVE_VMLOAD | \
+                             CPUID_SVM_GMET | \
                              CPUID_SVM_VNMI)
 
 /**

@@ -138,7 +138,7 @@ static const struct Feature {
     { 13, "avic" },
     { 15, "v-vmsave-vmload", true },
     { 16, "vgif", true },
-    { 17, "gmet" },
+    { 17, "gmet", true },
     { 20, "v-spec-ctrl" },
     { 24, "tlbictl" },
     { 25, "vnmi", true },
