@@ -158,6 +158,33 @@ def dependencies(
     return [re.split(r"[\s:(]", group)[0] for group in groups if group]
 
 
+def fetch_with_dependencies(package: str, suite: str) -> list[Path]:
+    """Download a package for amd64 and all that it needs; the paths of the .debs.
+
+    apt chooses as if nothing were installed, and leaves out what is recommended.
+    """
+    note = _note(["needs", package, suite])
+    try:
+        (apt,) = _refreshed_lists(suite, "amd64")
+        chosen = apt.ask(
+            *("apt-get", "install", "--print-uris", "-qq", "--yes"),
+            *("--no-install-recommends", f"{package}:amd64"),
+        )
+        names = re.findall(r"^'\S+' (\S+?)_\S+_(amd64|all)\.deb ", chosen, re.MULTILINE)
+        _write(note, json.dumps(names))
+    except NoNetwork as error:
+        names = _read_note(note)
+        if not names:
+            raise
+        say(f"no network: using what {package} needed before ({error})")
+    debs = []
+    with Step(f"fetching {package} of {suite} with all that it needs") as step:
+        for name, arch in names:
+            debs.append(fetch_deb(name, suite, arch=arch))
+            step.update(f"{len(debs)} of {len(names)} packages")
+    return debs
+
+
 def unpack_source(dsc: Path, target: Path) -> None:
     """Unpack a fetched source package with Debian's patches; all of it or nothing."""
     size = sum(file.stat().st_size for file in dsc.parent.iterdir())

@@ -130,6 +130,14 @@ def source_tree(kind: str) -> Path:
         return _ensure_tree(chosen)
 
 
+def firmware() -> Path:
+    """The folder of what QEMU loads into a machine, fetched if need be."""
+    machine_packages.ensure()
+    with locked():
+        _ensure_firmware()
+    return FIRMWARE
+
+
 def build_folder(kind: str) -> Path:
     """Where a kind is built."""
     return BUILD / f"build-{_kind(kind).name}"

@@ -39,7 +39,7 @@ SUITES = {
 # Modules by purpose; those they depend on come with them.
 MODULES = {
     "kvm": ("kvm-amd",),
-    "shell": ("virtio_pci", "virtio_console", "9pnet_virtio", "9p"),
+    "shell": ("virtio_pci", "virtio_mmio", "virtio_console", "9pnet_virtio", "9p"),
     "dom0": ("xenfs", "xen-privcmd", "xen-evtchn", "xen-gntdev", "xen-gntalloc"),
 }
 # A kernel without these is of no use here; others are built in, or not missed.

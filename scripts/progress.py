@@ -10,7 +10,10 @@ class Step:
 
     On a terminal the line is rewritten in place; elsewhere a line is printed at
     the start, at most one every ten seconds while it goes on, and one at the end.
+    A step within another one says nothing.
     """
+
+    _open = 0
 
     def __init__(self, what: str):
         self.what = what
@@ -19,6 +22,8 @@ class Step:
         self._last = 0.0
 
     def __enter__(self) -> "Step":
+        Step._open += 1
+        self._is_inner = Step._open > 1
         self._print("")
         return self
 
@@ -29,15 +34,18 @@ class Step:
             self._print(how_far)
 
     def __exit__(self, kind, _error, _trace) -> None:
+        Step._open -= 1
         seconds = time.monotonic() - self._started
         end = "done" if kind is None else "failed"
         self._print(f"{end} after {seconds:.1f} s")
-        if self._terminal:
+        if self._terminal and not self._is_inner:
             sys.stderr.write("\n")
         sys.stderr.flush()
 
     def _print(self, how_far: str) -> None:
         self._last = time.monotonic()
+        if self._is_inner:
+            return
         line = f"svm: {self.what}" + (f": {how_far}" if how_far else "")
         if self._terminal:
             sys.stderr.write(f"\r\033[K{line}")

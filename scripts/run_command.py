@@ -1,46 +1,73 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""`./svm run`: boot a KVM host, run halting guests in it, say whether it was right."""
+"""`./svm run`: boot a KVM host, run guests in it, say whether it was right."""
 
 import argparse
 
 import judged_run
+import linux_guest_run
 from errors import BadUsage
 from l1_options import add_l1_arguments, check_l1_options, find_emulator, make_machine
 from nested_boot import emulator_command, emulator_version
 from run_report import RunReport
 
+HALT_LOOP = "halt-loop"
+EXITS, GUESTS = 10000, 1
 MAX_GUESTS = 64  # of kvm-halt-loop
+OPTIONS = ("exits", "guests", "fault")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of `./svm run`."""
+    parser.add_argument(
+        "--guest",
+        choices=(HALT_LOOP, linux_guest_run.GUEST),
+        default=HALT_LOOP,
+        help="three bytes that halt in a loop, each exit checked; or Linux in a VMM "
+        f"with KVM, to a shell and a power-off (default: {HALT_LOOP})",
+    )
     add_l1_arguments(parser)
-    parser.add_argument(
-        "--exits",
-        type=int,
-        default=10000,
-        metavar="N",
-        help="exits that each guest is to make (default: 10000)",
-    )
-    parser.add_argument(
-        "--guests",
-        type=int,
-        default=1,
-        metavar="N",
-        help="guests that halt in a loop at the same time (default: 1)",
-    )
+    # What a Linux guest needs depends on more options.
+    parser.set_defaults(smp=None, memory=None)
     parser.add_argument(
         "--icount",
         action="store_true",
         help="count instructions instead of measuring time (one CPU)",
     )
-    judged_run.add_arguments(parser, "120, and 1 for every 1000 exits")
+    judged_run.add_arguments(
+        parser,
+        "120, and 1 for every 1000 exits; with --guest linux 300, with --levels 3 900",
+    )
+    group = parser.add_argument_group(f"of --guest {HALT_LOOP}")
+    group.add_argument(
+        "--exits",
+        type=int,
+        metavar="N",
+        help=f"exits that each guest is to make (default: {EXITS})",
+    )
+    group.add_argument(
+        "--guests",
+        type=int,
+        metavar="N",
+        help=f"guests that halt in a loop at the same time (default: {GUESTS})",
+    )
     # For the tests of this command; see Fault in kvm-halt-loop.c. E.g. stall:57
-    parser.add_argument("--fault", help=argparse.SUPPRESS)
+    group.add_argument("--fault", help=argparse.SUPPRESS)
+    linux_guest_run.add_arguments(parser)
 
 
 def run(options: argparse.Namespace) -> int:
     """Run it; 0 when every exit was the expected one."""
+    others = {HALT_LOOP: linux_guest_run.OPTIONS, linux_guest_run.GUEST: OPTIONS}
+    for name in others[options.guest]:
+        if getattr(options, name) is not None:
+            option = name.replace("_", "-")
+            raise BadUsage(f"--{option} does not go with --guest {options.guest}")
+    if options.guest == linux_guest_run.GUEST:
+        return linux_guest_run.run(options)
+    options.exits = EXITS if options.exits is None else options.exits
+    options.guests = GUESTS if options.guests is None else options.guests
+    options.smp = 1 if options.smp is None else options.smp
+    options.memory = options.memory or "1G"
     _check(options)
     report = RunReport(options.exits, options.guests, options.icount)
     return judged_run.judge(options, report, lambda: _boot(options, report))

@@ -20,6 +20,7 @@ from typing import NamedTuple
 import child_processes
 import docs_command
 import emulator
+import guest_vmm
 import initramfs
 import kernel_package
 import machine_packages
@@ -180,6 +181,8 @@ def _prepare(chosen: list[MesonTest], qemu: str) -> None:
         for kernel in kernel_package.SUITES:
             if kernel == "6.1" or any(f"-{kernel}-" in name for name in names):
                 initramfs.make_initramfs(kernel_package.find_kernel(kernel))
+        if any(name.startswith("linux-") for name in names):
+            guest_vmm.make_vmm(guest_vmm.default_kind())
         if any(name.startswith("xen-") for name in names):
             for xen in xen_package.RELEASES:
                 xen_package.find_xen(xen)

@@ -52,6 +52,13 @@ run)
         ${svm_fault:+"--${svm_fault%:*}-at" "${svm_fault#*:}"} >&3 2>&3
     report "halt-loop status=$?"
     ;;
+program)
+    # A program of the host's folder, which has more to say on the second port.
+    share
+    report "l1 ready"
+    sh "/mnt/host/$svm_program" >&3
+    report "program status=$?"
+    ;;
 soak)
     report "l1 ready"
     kvm-soak --guests "$svm_guests" ${svm_fault:+--fault "$svm_fault"} >&3 2>&3

@@ -98,6 +98,15 @@ class BadUsage(SvmTest):
             ("--modules", "/lib"),
             ("--kernel", "/etc/passwd"),
             ("--strict-clean-bits", "--qemu", "pristine"),
+            ("--guest", "windows"),
+            ("--guest", "linux", "--exits", "5"),
+            ("--guest", "linux", "--guests", "2"),
+            ("--guest", "linux", "--vcpus", "0"),
+            ("--guest", "linux", "--levels", "4"),
+            ("--guest", "linux", "--machine", "pc"),
+            ("--guest", "linux", "--guest-kernel", "4.4"),
+            ("--machine", "q35"),
+            ("--levels", "3"),
         ):
             with self.subTest(arguments=arguments):
                 self.assert_error(svm("run", *arguments), 2, "")
