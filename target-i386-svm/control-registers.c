@@ -13,12 +13,32 @@
 #include "hw/i386/apic.h"
 #include "world-switch.h"
 
+/* Changes that have the PDPTEs of legacy PAE paging loaded: KVM's reading. */
+#define CR0_LOADS_PDPTES    (CR0_PG_MASK | CR0_CD_MASK | CR0_NW_MASK)
+#define CR4_LOADS_PDPTES    (CR4_PAE_MASK | CR4_PSE_MASK | CR4_PGE_MASK | \
+                             CR4_SMEP_MASK)
+
+/* They are legal where they are loaded, and nested paging loads none. */
+static void check_pdptes(CPUX86State *env, uint64_t cr0, uint64_t cr3,
+                         uint64_t cr4, uintptr_t retaddr)
+{
+    uint64_t pdpte;
+
+    if (!svm_nested_paging(env) &&
+        x86_has_illegal_pdpte(env, cr0, cr3, cr4, env->efer, &pdpte)) {
+        raise_exception_err_ra(env, EXCP0D_GPF, 0, retaddr);
+    }
+}
+
 static void write_cr0(CPUX86State *env, target_ulong value, uintptr_t retaddr)
 {
     /* 2: 15.9; the plain CR0 write intercept was checked before. */
     if (((env->cr[0] ^ value) & ~(target_ulong)(CR0_TS_MASK | CR0_MP_MASK))) {
         cpu_svm_check_intercept_param(env, SVM_EXIT_CR0_SEL_WRITE, 0,
                                       retaddr);
+    }
+    if ((env->cr[0] ^ value) & CR0_LOADS_PDPTES) {
+        check_pdptes(env, value, env->cr[3], env->cr[4], retaddr);
     }
     cpu_x86_update_cr0(env, value);
 }
@@ -30,6 +50,7 @@ static void write_cr3(CPUX86State *env, target_ulong value, uintptr_t retaddr)
     } else if ((uint64_t)value >> env_archcpu(env)->phys_bits) {
         raise_exception_err_ra(env, EXCP0D_GPF, 0, retaddr);
     }
+    check_pdptes(env, env->cr[0], value, env->cr[4], retaddr);
     cpu_x86_update_cr3(env, value);
 }
 
@@ -40,6 +61,9 @@ static void write_cr4(CPUX86State *env, target_ulong value, uintptr_t retaddr)
         (((value ^ env->cr[4]) & CR4_LA57_MASK) &&
          (env->hflags & HF_CS64_MASK))) {
         raise_exception_err_ra(env, EXCP0D_GPF, 0, retaddr);
+    }
+    if ((env->cr[4] ^ value) & CR4_LOADS_PDPTES) {
+        check_pdptes(env, env->cr[0], env->cr[3], value, retaddr);
     }
     cpu_x86_update_cr4(env, value);
 }

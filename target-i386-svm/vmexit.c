@@ -146,30 +146,12 @@ static void load_host(CPUX86State *env, const SVMRegisters *host)
     cpu_x86_update_dr7(env, DR7_FIXED_1);
 }
 
-/*
- * A processor keeps the four entries that CR3 points to in PAE mode; QEMU
- * looks at them again and again, but #VMEXIT says first if they are illegal.
- * Bit 5 is reserved as well, but QEMU's walk sets it in each one that it uses.
- */
 static const char *illegal_pdpte(CPUX86State *env, const SVMRegisters *host,
                                  uint64_t *value)
 {
-    uint64_t reserved = MAKE_64BIT_MASK(1, 2) | MAKE_64BIT_MASK(6, 3) |
-        ~MAKE_64BIT_MASK(0, env_archcpu(env)->phys_bits);
-    int i;
-
-    if (!(host->cr0 & CR0_PG_MASK) || !(host->cr4 & CR4_PAE_MASK) ||
-        (host->efer & MSR_EFER_LME)) {
-        return NULL;
-    }
-    for (i = 0; i < 4; i++) {
-        *value = x86_ldq_phys(env_cpu(env),
-                              (uint32_t)(host->cr3 & ~0x1fULL) + 8 * i);
-        if ((*value & PG_PRESENT_MASK) && (*value & reserved)) {
-            return "a PDPTE has a reserved bit set";
-        }
-    }
-    return NULL;
+    return x86_has_illegal_pdpte(env, host->cr0, host->cr3, host->cr4,
+                                 host->efer, value) ?
+           "a PDPTE has a reserved bit set" : NULL;
 }
 
 /*

@@ -89,9 +89,13 @@ static void load_controls(CPUX86State *env)
     if (controls->nested_ctl & SVM_NPT_ENABLED) {
         env->hflags2 |= HF2_NPT_MASK;
         env->nested_cr3 = controls->nested_cr3;
-        /* The nested table has the format of the host's (2: 15.25.3). */
-        env->nested_pg_mode = (get_pg_mode(env) & PG_MODE_SVM_MASK) |
-                              PG_MODE_PG;
+        /*
+         * The nested table has the format of the host's (2: 15.25.3).  SMEP
+         * has fetches be told from reads in error codes; as the accesses are
+         * a user's it forbids nothing.
+         */
+        env->nested_pg_mode = (get_pg_mode(env) &
+                               (PG_MODE_SVM_MASK | PG_MODE_SMEP)) | PG_MODE_PG;
     }
 
     env->hflags &= ~HF_INHIBIT_IRQ_MASK;

@@ -48,6 +48,14 @@ const char *svm_inconsistent_mode(CPUX86State *env,
                                   const SVMRegisters *state, uint64_t *value);
 
 /**
+ * x86_has_illegal_pdpte: is one of the four entries illegal that CR3 points to
+ * in legacy PAE mode?  Never so in another mode.
+ * @pdpte: what was looked at last
+ */
+bool x86_has_illegal_pdpte(CPUX86State *env, uint64_t cr0, uint64_t cr3,
+                           uint64_t cr4, uint64_t efer, uint64_t *pdpte);
+
+/**
  * svm_load_intercepts, svm_clear_intercepts: QEMU's own code looks for the
  * intercepts in CPUX86State; they come from env->svm.controls
  */
