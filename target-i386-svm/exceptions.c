@@ -15,8 +15,6 @@
 #include "world-switch.h"
 #include "svm-callouts.h"
 
-#define EXCP1E_SX               30
-
 /**
  * exception_has_error_code: does the processor push one for @intno?
  */

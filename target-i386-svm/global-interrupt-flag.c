@@ -45,6 +45,15 @@ void helper_clgi(CPUX86State *env)
 }
 
 /**
+ * x86_debug_check_watchpoint: while GIF is 0 a match with a debug register is
+ * ignored and discarded (2: 15.17)
+ */
+bool x86_debug_check_watchpoint(CPUState *cs, CPUWatchpoint *watchpoint)
+{
+    return cpu_env(cs)->hflags2 & HF2_GIF_MASK;
+}
+
+/**
  * svm_virtual_interrupt_vector: V_INTR_VECTOR of the running guest
  */
 uint8_t svm_virtual_interrupt_vector(const CPUX86State *env)

@@ -27,6 +27,16 @@ static void copy_level(CPUState *cs, run_on_cpu_data data)
 }
 
 /**
+ * x86_cpu_settle_ignne: do now what was left to @env's processor
+ *
+ * For a machine that has stopped and is saved: what is left to do is not.
+ */
+void x86_cpu_settle_ignne(CPUX86State *env)
+{
+    copy_level(env_cpu(env), RUN_ON_CPU_NULL);
+}
+
+/**
  * x86_cpu_assign_ignne: drive the pin of @env's processor from any thread
  *
  * On another thread than the processor's own the change is left to that

@@ -8,5 +8,6 @@
 #define TARGET_I386_SVM_IGNNE_H
 
 void x86_cpu_assign_ignne(CPUX86State *env, bool asserted);
+void x86_cpu_settle_ignne(CPUX86State *env);
 
 #endif

@@ -43,7 +43,11 @@ static int pre_save(void *opaque)
 int svm_post_load(CPUX86State *env)
 {
     svm_forget_vmcb(env);
-    if (!tcg_enabled() || !(env->hflags & HF_GUEST_MASK)) {
+    if (!tcg_enabled()) {
+        return 0;
+    }
+    env->svm.ignne_level = env->hflags2 & HF2_IGNNE_MASK;
+    if (!(env->hflags & HF_GUEST_MASK)) {
         return 0;
     }
     if (!env->svm.host_save_pa) {

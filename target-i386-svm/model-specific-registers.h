@@ -26,6 +26,7 @@
 bool x86_write_tsc(CPUX86State *env, uint64_t value);
 uint64_t svm_read_vm_cr(CPUX86State *env);
 bool svm_write_vm_cr(CPUX86State *env, uint64_t value);
+void svm_keep_vm_cr_over_init(CPUX86State *env, const SVMState *before);
 bool svm_has_lock(const CPUX86State *env);
 uint64_t svm_read_key(CPUX86State *env);
 bool svm_write_key(CPUX86State *env, uint64_t value);

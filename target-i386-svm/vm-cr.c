@@ -59,11 +59,8 @@ bool svm_write_key(CPUX86State *env, uint64_t value)
     return true;
 }
 
-/**
- * svm_keep_over_init: what INIT leaves as it was
- * @before: the processor's SVM state before INIT
- */
-void svm_keep_over_init(CPUX86State *env, const SVMState *before)
+/* INIT leaves them as they were, apart from SVMDIS. */
+void svm_keep_vm_cr_over_init(CPUX86State *env, const SVMState *before)
 {
     env->svm.svm_key = before->svm_key;
     env->svm.vm_cr = before->vm_cr;

@@ -86,6 +86,9 @@ void svm_store_instruction_bytes(CPUX86State *env, const VMCBPage *vmcb);
  */
 void svm_inject_event(CPUX86State *env);
 
+/* The security exception, which QEMU does not know. */
+#define EXCP1E_SX           30
+
 /* How an event came about, in CPUX86State.exception_is_int. */
 typedef enum SoftwareEvent {
     NOT_SOFTWARE,

@@ -265,6 +265,49 @@ static void permission_map(SVMMachine *machine, const SVMCase *test)
 }
 
 /*
+ * A map that lies on a device, at a register whose value takes the time, while
+ * instructions are counted: any answer will do.
+ */
+#define DEVICE                  "-device intel-hda,addr=5 -icount shift=0"
+#define DEVICE_CONFIGURATION    0x80002800
+#define DEVICE_MEMORY           0xe0000000
+#define DEVICE_CLOCK            0x30
+
+static void set_device_register(SVMMachine *machine, unsigned reg,
+                                uint32_t value)
+{
+    qtest_outl(svm_qtest(machine), 0xcf8, DEVICE_CONFIGURATION | reg);
+    qtest_outl(svm_qtest(machine), 0xcfc, value);
+}
+
+static void permission_map_on_device(SVMMachine *machine, const SVMCase *test)
+{
+    /* mov $DEVICE_CLOCK * 8, %dx; in (%dx), %al; vmmcall */
+    static const uint8_t read_port[] = {
+        0x66, 0xba, 0x80, 0x01, 0xec, 0x0f, 0x01, 0xd9
+    };
+    const PermissionMap *map = test->data;
+    uint64_t exit_code;
+
+    set_device_register(machine, 0x10, DEVICE_MEMORY);
+    set_device_register(machine, 0x04, 2);
+    svm_prepare_guest(machine, map->guest);
+    if (map->exit_code == SVM_EXIT_IOIO) {
+        memcpy(svm_ram(machine, GUEST_DATA), read_port, sizeof(read_port));
+        svm_set(machine, VMCB, "rip", GUEST_DATA);
+    }
+    svm_set_mailbox(machine, MAILBOX_GUEST_RCX, map->rcx);
+    svm_set(machine, VMCB, map->base_name, map->base);
+    svm_intercept(machine, map->exit_code);
+    svm_run(machine);
+    exit_code = svm_get(machine, VMCB, "exit_code");
+    svm_expect_that(test, exit_code == SVM_EXIT_VMMCALL ||
+                    exit_code == map->exit_code,
+                    "EXITCODE is 0x%" PRIx64 ", has to be 0x%x or 0x%x",
+                    exit_code, SVM_EXIT_VMMCALL, map->exit_code);
+}
+
+/*
  * An event of the guest's own on its way to a handler, and a stack in a page
  * that the host does not give it.
  */
@@ -522,6 +565,24 @@ static const SVMCase cases[] = {
         .data = &(const PermissionMap) {
             GUEST_write_memory_read_port, "iopm_base_pa", IO_MAP | 0x800, 0,
             IO_MAP + 0x80 / 8, SVM_EXIT_IOIO
+        },
+    }, {
+        .path = "vmexit/permission-map/on-device-msrs",
+        .rule = "2: 15.11 (row 52)",
+        .run = permission_map_on_device,
+        .arguments = DEVICE,
+        .fails_on_pristine = true,
+        .data = &(const PermissionMap) {
+            GUEST_read_msr, "msrpm_base_pa", DEVICE_MEMORY, DEVICE_CLOCK * 4,
+            0, SVM_EXIT_MSR
+        },
+    }, {
+        .path = "vmexit/permission-map/on-device-ports",
+        .rule = "2: 15.10 (row 52)",
+        .run = permission_map_on_device,
+        .arguments = DEVICE,
+        .data = &(const PermissionMap) {
+            GUEST_vmmcall, "iopm_base_pa", DEVICE_MEMORY, 0, 0, SVM_EXIT_IOIO
         },
     }, {
         .path = "vmexit/general-protection-has-no-address",

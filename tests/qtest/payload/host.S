@@ -274,6 +274,17 @@ step_read_cr0:
         control_register dr6
         control_register dr7
 
+step_write_dr0:
+        mov     MAILBOX_VALUE(R(bp)), R(ax)
+        mov     R(ax), %dr0
+        ret
+
+step_write_memory:
+        mov     MAILBOX_OPERAND(R(bp)), R(bx)
+        mov     MAILBOX_VALUE(R(bp)), %eax
+        mov     %eax, (R(bx))
+        ret
+
 step_read_rflags:
         pushf
         pop     R(ax)
