@@ -111,11 +111,33 @@ void cpu_svm_check_intercept_param(CPUX86State *env, uint32_t type,
     cpu_vmexit(env, type, param, retaddr);
 }
 
+/*
+ * The exceptions of MOV DRn come before its intercept: KVM's reading, whose
+ * debuggers of guests rely on it.
+ */
+static void check_debug_register_access(CPUX86State *env, uint32_t type,
+                                        uintptr_t retaddr)
+{
+    int reg = (type - SVM_EXIT_READ_DR0) % 16;
+
+    if ((reg == 4 || reg == 5) && (env->cr[4] & CR4_DE_MASK)) {
+        raise_exception_ra(env, EXCP06_ILLOP, retaddr);
+    }
+    if (env->dr[7] & DR7_GD) {
+        env->dr[7] &= ~DR7_GD;
+        env->dr[6] |= DR6_BD;
+        raise_exception_ra(env, EXCP01_DB, retaddr);
+    }
+}
+
 /**
  * helper_svm_check_intercept: the same for an instruction without operand
  */
 void helper_svm_check_intercept(CPUX86State *env, uint32_t type)
 {
+    if (type >= SVM_EXIT_READ_DR0 && type <= SVM_EXIT_WRITE_DR0 + 15) {
+        check_debug_register_access(env, type, GETPC());
+    }
     cpu_svm_check_intercept_param(env, type, 0, GETPC());
 }
 

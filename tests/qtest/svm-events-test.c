@@ -27,7 +27,9 @@
 #define EXCEPTION(vector)       (SVM_EXIT_EXCP_BASE + (vector))
 
 #define RFLAGS_OF               0x800
+#define CR4_DE                  8
 #define CR4_MCE                 0x40
+#define DR7_GD                  0x2000
 
 /* What a case brings along for its guest. */
 #define GUEST_CODE              GUEST_DATA
@@ -308,6 +310,33 @@ static void trap_after_halt(SVMMachine *machine, const SVMCase *test)
     svm_expect(test, "DR6", svm_get(machine, VMCB, "dr6"), 0xffff4ff0);
 }
 
+/* MOV from a debug register, whose exceptions come before its intercept. */
+typedef struct DebugRegisterRead {
+    const char *code;
+    unsigned vector;
+    uint32_t dr7;
+    uint32_t dr6_afterwards;
+} DebugRegisterRead;
+
+static void debug_register_read(SVMMachine *machine, const SVMCase *test)
+{
+    const DebugRegisterRead *read = test->data;
+
+    svm_prepare_guest(machine, GUEST_vmmcall);
+    put_code(machine, read->code, strlen(read->code));
+    svm_set(machine, VMCB, "intercept_dr_read", 0xffff);
+    svm_set(machine, VMCB, "dr7", read->dr7);
+    svm_set(machine, VMCB, "cr4", CR4_HOST | CR4_DE);
+    svm_intercept(machine, EXCEPTION(FAULT_DB));
+    svm_intercept(machine, EXCEPTION(FAULT_UD));
+    svm_run(machine);
+    svm_expect_exit(machine, test, read->vector ? EXCEPTION(read->vector) :
+                                                  SVM_EXIT_READ_DR0);
+    svm_expect(test, "rIP", svm_get(machine, VMCB, "rip"), GUEST_CODE);
+    svm_expect(test, "DR6", svm_get(machine, VMCB, "dr6"),
+               read->dr6_afterwards);
+}
+
 /* A machine check of the monitor's, in a guest that waits for it. */
 static void machine_check(SVMMachine *machine, const SVMCase *test)
 {
@@ -480,6 +509,29 @@ static const SVMCase cases[] = {
         .rule = "2: 15.12.2 (row 35)",
         .run = trap_after_halt,
         .fails_on_pristine = true,
+    }, {
+        .path = "events/debug-register/general-detect",
+        .rule = "2: 15.8.2, 13.1.1",
+        .run = debug_register_read,
+        .fails_on_pristine = true,
+        .data = &(const DebugRegisterRead) {
+            "\x0f\x21\xc0", FAULT_DB, 0x400 | DR7_GD, 0xffff2ff0
+        },
+    }, {
+        .path = "events/debug-register/alias",
+        .rule = "2: 15.8.2, 13.1.1",
+        .run = debug_register_read,
+        .fails_on_pristine = true,
+        .data = &(const DebugRegisterRead) {
+            "\x0f\x21\xe0", FAULT_UD, 0x400, 0xffff0ff0
+        },
+    }, {
+        .path = "events/debug-register/intercepted",
+        .rule = "2: 15.8.2",
+        .run = debug_register_read,
+        .data = &(const DebugRegisterRead) {
+            "\x0f\x21\xc0", 0, 0x400, 0xffff0ff0
+        },
     }, {
         .path = "events/machine-check/intercepted",
         .rule = "2: 15.12.18 (row 35)",
