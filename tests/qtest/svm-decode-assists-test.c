@@ -13,7 +13,6 @@
 #define FAULT_PF                14
 
 /* A guest's code, and the page after it. */
-#define GUEST_CODE              GUEST_DATA
 #define CODE_END                (GUEST_CODE + PAGE)
 /* Guest-physical, and not in the nested table. */
 #define NOT_MAPPED              0x80000

@@ -18,9 +18,6 @@
 
 #define RFLAGS_OF               0x800
 
-/* A guest program that a case brings along is put here. */
-#define GUEST_CODE              GUEST_DATA
-
 /* One instruction, and the exit that it has to take. */
 typedef struct Instruction {
     const char *bytes;

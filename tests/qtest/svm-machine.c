@@ -247,23 +247,7 @@ uint8_t *svm_copy_page(SVMMachine *machine, uint64_t page)
 
 void svm_intercept(SVMMachine *machine, unsigned exit_code)
 {
-    const char *field = "intercept";
-    unsigned bit = exit_code - SVM_EXIT_INTR;
-
-    if (exit_code < SVM_EXIT_EXCP_BASE) {
-        static const char *const words[] = {
-            "intercept_cr_read", "intercept_cr_write",
-            "intercept_dr_read", "intercept_dr_write",
-        };
-
-        field = words[exit_code / 16];
-        bit = exit_code % 16;
-    } else if (exit_code < SVM_EXIT_INTR) {
-        field = "intercept_exceptions";
-        bit = exit_code - SVM_EXIT_EXCP_BASE;
-    }
-    svm_set(machine, VMCB, field,
-            svm_get(machine, VMCB, field) | 1ULL << bit);
+    *svm_ram(machine, VMCB + exit_code / 8) |= 1 << exit_code % 8;
 }
 
 void svm_fill_vmload_set(SVMMachine *machine, uint64_t page)

@@ -21,6 +21,7 @@
 #define MSR_FS_BASE             0xc0000100
 #define MSR_GS_BASE             0xc0000101
 #define MSR_KERNEL_GS_BASE      0xc0000102
+#define MSR_TSC_AUX             0xc0000103
 #define MSR_VM_HSAVE_PA         0xc0010117
 
 /* What the payload leaves in its control registers, in long mode. */
@@ -158,8 +159,7 @@ uint8_t *svm_copy_page(SVMMachine *machine, uint64_t page);
 /**
  * svm_intercept: let the guest in VMCB exit with @exit_code
  *
- * Control and debug registers, exceptions, and what has a bit in the words at
- * 00Ch and 010h.
+ * What has a bit in the VMCB's first words: all codes below 400h.
  */
 void svm_intercept(SVMMachine *machine, unsigned exit_code);
 

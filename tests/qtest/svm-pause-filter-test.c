@@ -8,7 +8,6 @@
 #include "target/i386/svm.h"
 #include "svm-machine.h"
 
-#define GUEST_CODE              GUEST_DATA
 #define PAUSES                  12
 
 /* The guest's code: MOV ECX, 2000; LOOP to itself; PAUSE; or PAUSE alone. */

@@ -8,7 +8,6 @@
 #include "target/i386/svm.h"
 #include "svm-machine.h"
 
-#define GUEST_CODE              GUEST_DATA
 #define VECTOR                  0x40
 #define RFLAGS_IF               0x202
 

@@ -10,7 +10,6 @@
 
 #define VECTOR_NMI              2
 
-#define GUEST_CODE              GUEST_DATA
 /* Guest-physical, and not in the nested table. */
 #define NOT_MAPPED              0x80000
 

@@ -48,6 +48,8 @@
 #define IO_MAP                  0x34000
 #define NESTED_TABLES           0x40000 /* PML4, PDPT, PD, PT */
 #define GUEST_DATA              0x60000
+/* A guest program that a case brings along is put here. */
+#define GUEST_CODE              GUEST_DATA
 #define GUEST_STACK_TOP         0x70000
 
 /* A processor's mailbox: the test asks for one step at a time. */
