@@ -54,10 +54,16 @@ bool x86_debug_check_watchpoint(CPUState *cs, CPUWatchpoint *watchpoint)
 }
 
 /**
- * svm_virtual_interrupt_vector: V_INTR_VECTOR of the running guest
+ * svm_take_virtual_interrupt: the virtual interrupt starts its way into the
+ * guest; returns its vector
+ *
+ * V_IRQ is cleared before the IDT is accessed (2: 15.21.4): if a #VMEXIT
+ * comes before the handler, EXITINTINFO reports the interrupt, and it alone.
  */
-uint8_t svm_virtual_interrupt_vector(const CPUX86State *env)
+uint8_t svm_take_virtual_interrupt(CPUX86State *env)
 {
+    env->int_ctl &= ~V_IRQ_MASK;
+    svm_set_virtual_interrupt_pending(env, false);
     return env->svm.controls.int_vector;
 }
 

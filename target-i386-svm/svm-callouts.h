@@ -22,7 +22,7 @@ void x86_trap_after_halt(CPUX86State *env);
 void x86_shut_down_for_machine_check(CPUX86State *env);
 uint64_t x86_pml4e_reserved_bits(const CPUX86State *env);
 uint64_t x86_pdpte_reserved_bits(CPUX86State *env);
-uint8_t svm_virtual_interrupt_vector(const CPUX86State *env);
+uint8_t svm_take_virtual_interrupt(CPUX86State *env);
 void svm_enter_smm(CPUX86State *env);
 void svm_leave_smm(CPUX86State *env);
 bool x86_init_is_due(CPUX86State *env);

@@ -7,6 +7,8 @@
 
 #include "qemu/osdep.h"
 #include "cpu.h"
+#include "exec/helper-proto.h"
+#include "tcg/helper-tcg.h"
 #include "svm-callouts.h"
 #include "model-specific-registers.h"
 
@@ -37,4 +39,37 @@ bool x86_write_tsc(CPUX86State *env, uint64_t value)
 {
     env->tsc_adjust += value - host_tsc(env);
     return true;
+}
+
+/* What the two instructions have in common; each has its own intercept. */
+static void read_into_registers(CPUX86State *env, uint32_t exit_code,
+                                uintptr_t retaddr)
+{
+    uint64_t tsc;
+
+    if ((env->cr[4] & CR4_TSD_MASK) && (env->hflags & HF_CPL_MASK)) {
+        raise_exception_err_ra(env, EXCP0D_GPF, 0, retaddr);
+    }
+    cpu_svm_check_intercept_param(env, exit_code, 0, retaddr);
+
+    tsc = x86_read_tsc(env);
+    env->regs[R_EAX] = (uint32_t)tsc;
+    env->regs[R_EDX] = tsc >> 32;
+}
+
+/**
+ * helper_rdtsc: the RDTSC instruction
+ */
+void helper_rdtsc(CPUX86State *env)
+{
+    read_into_registers(env, SVM_EXIT_RDTSC, GETPC());
+}
+
+/**
+ * helper_rdtscp: the RDTSCP instruction
+ */
+void helper_rdtscp(CPUX86State *env)
+{
+    read_into_registers(env, SVM_EXIT_RDTSCP, GETPC());
+    env->regs[R_ECX] = (uint32_t)env->tsc_aux;
 }
