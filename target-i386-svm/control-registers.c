@@ -1,6 +1,7 @@
 /*
- * MOV to control registers (2: 3.1), where guest and host meet the rules of
- * SVM: the selective CR0 intercept, reserved bits, virtual interrupts.
+ * MOV to control registers and LMSW (2: 3.1), where guest and host meet the
+ * rules of SVM: the selective CR0 intercept, reserved bits, virtual
+ * interrupts.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -81,7 +82,19 @@ static void write_cr8(CPUX86State *env, target_ulong value)
 }
 
 /**
- * helper_write_crN: MOV to CRn, and LMSW to CR0
+ * helper_lmsw: the LMSW instruction
+ * @value: of CR0 afterwards
+ *
+ * The selective intercept takes every LMSW, whatever it changes (2: 15.9).
+ */
+void helper_lmsw(CPUX86State *env, target_ulong value)
+{
+    cpu_svm_check_intercept_param(env, SVM_EXIT_CR0_SEL_WRITE, 0, GETPC());
+    cpu_x86_update_cr0(env, value);
+}
+
+/**
+ * helper_write_crN: MOV to CRn
  * @reg: number of the register
  *
  * #GP(0) for reserved bits, in the host as in a guest.

@@ -8,6 +8,10 @@
 #ifndef TARGET_I386_SVM_CALLOUTS_H
 #define TARGET_I386_SVM_CALLOUTS_H
 
+/* Why an instruction switches tasks: bits of EXITINFO2 (2: 15.14.1). */
+#define SVM_TASK_SWITCH_IRET    (1ULL << 36)
+#define SVM_TASK_SWITCH_JUMP    (1ULL << 38)
+
 /* Each is described where it is defined. */
 void svm_set_exit_info_2(CPUX86State *env, uint64_t exit_info_2);
 void svm_event_delivered(CPUX86State *env);
@@ -23,6 +27,10 @@ void x86_shut_down_for_machine_check(CPUX86State *env);
 uint64_t x86_pml4e_reserved_bits(const CPUX86State *env);
 uint64_t x86_pdpte_reserved_bits(CPUX86State *env);
 uint8_t svm_take_virtual_interrupt(CPUX86State *env);
+void svm_event_meets_task_gate(CPUX86State *env, bool has_error_code,
+                               uint32_t error_code, bool saves_rf);
+void svm_check_task_switch(CPUX86State *env, uint16_t selector,
+                           uint64_t reason, uintptr_t retaddr);
 void svm_enter_smm(CPUX86State *env);
 void svm_leave_smm(CPUX86State *env);
 bool x86_init_is_due(CPUX86State *env);

@@ -82,6 +82,8 @@ typedef struct SVMState {
     uint64_t exit_code;
     uint64_t exit_info_1;
     uint64_t exit_info_2;
+    /* EXITINFO2 of a task switch, from an event's gate to its check. */
+    uint64_t task_gate_info;
 
     /* A guest that an SMI interrupted, until RSM (2: 15.22). */
     bool waits_for_rsm;
