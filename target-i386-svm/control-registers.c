@@ -13,6 +13,7 @@
 #include "tcg/helper-tcg.h"
 #include "hw/i386/apic.h"
 #include "world-switch.h"
+#include "svm-callouts.h"
 
 /* Changes that have the PDPTEs of legacy PAE paging loaded: KVM's reading. */
 #define CR0_LOADS_PDPTES    (CR0_PG_MASK | CR0_CD_MASK | CR0_NW_MASK)
@@ -91,6 +92,7 @@ void helper_lmsw(CPUX86State *env, target_ulong value)
 {
     cpu_svm_check_intercept_param(env, SVM_EXIT_CR0_SEL_WRITE, 0, GETPC());
     cpu_x86_update_cr0(env, value);
+    svm_check_write_trap(env, SVM_EXIT_CR0_WRITE_TRAP, env->cr[0], GETPC());
 }
 
 /**
@@ -118,4 +120,6 @@ void helper_write_crN(CPUX86State *env, int reg, target_ulong value)
         env->cr[reg] = value;
         break;
     }
+    svm_check_write_trap(env, SVM_EXIT_CR0_WRITE_TRAP + reg,
+                         reg == 8 ? value : env->cr[reg], GETPC());
 }

@@ -9,6 +9,8 @@
 #include "exec/helper-proto.h"
 #include "tcg/helper-tcg.h"
 #include "world-switch.h"
+#include "svm-callouts.h"
+#include "svm-features.h"
 
 /* Where a range of MSRs starts in the permission map (2: 15.11). */
 #define MSRPM_MSRS_PER_RANGE    0x2000
@@ -57,6 +59,10 @@ bool cpu_svm_has_intercept(CPUX86State *env, uint32_t type)
                          1);
     case SVM_EXIT_INTR ... SVM_EXIT_INTR + 63:
         return extract64(env->intercept, type - SVM_EXIT_INTR, 1);
+    case SVM_EXIT_INVLPGB ... SVM_EXIT_INVLPGB + 31:
+        return (env->hflags & HF_GUEST_MASK) &&
+               extract32(env->svm.controls.intercept_word5,
+                         type - SVM_EXIT_INVLPGB, 1);
     default:
         return false;
     }
@@ -89,6 +95,18 @@ static bool msr_is_intercepted(CPUX86State *env, bool write)
     return x86_ldub_phys(env_cpu(env), map + bit / 8) & (1 << (bit % 8));
 }
 
+/*
+ * HLT of a guest that a virtual interrupt or NMI will wake at once is no idle
+ * one (2: 15.9).  The manual does not say what comes first if both intercepts
+ * are set; here it is the one of every HLT.
+ */
+static bool hlt_is_idle(const CPUX86State *env)
+{
+    return (env->features[FEAT_SVM] & CPUID_SVM_IDLE_HLT) &&
+           !(env_cpu_const(env)->interrupt_request &
+             (CPU_INTERRUPT_VIRQ | CPU_INTERRUPT_VNMI));
+}
+
 /**
  * cpu_svm_check_intercept_param: leave the guest if @type is intercepted
  * @type: exit code
@@ -98,8 +116,14 @@ static bool msr_is_intercepted(CPUX86State *env, bool write)
 void cpu_svm_check_intercept_param(CPUX86State *env, uint32_t type,
                                    uint64_t param, uintptr_t retaddr)
 {
-    if (likely(!(env->hflags & HF_GUEST_MASK)) ||
-        !cpu_svm_has_intercept(env, type)) {
+    if (likely(!(env->hflags & HF_GUEST_MASK))) {
+        return;
+    }
+    if (type == SVM_EXIT_HLT && !cpu_svm_has_intercept(env, type) &&
+        hlt_is_idle(env)) {
+        type = SVM_EXIT_IDLE_HLT;
+    }
+    if (!cpu_svm_has_intercept(env, type)) {
         return;
     }
     if (type == SVM_EXIT_MSR && !msr_is_intercepted(env, param)) {
@@ -139,6 +163,41 @@ void helper_svm_check_intercept(CPUX86State *env, uint32_t type)
         check_debug_register_access(env, type, GETPC());
     }
     cpu_svm_check_intercept_param(env, type, 0, GETPC());
+}
+
+/**
+ * svm_check_intercept: the same for an exit with EXITINFO2
+ */
+void svm_check_intercept(CPUX86State *env, uint32_t type, uint64_t exit_info_1,
+                         uint64_t exit_info_2, uintptr_t retaddr)
+{
+    if (likely(!(env->hflags & HF_GUEST_MASK)) ||
+        !cpu_svm_has_intercept(env, type)) {
+        return;
+    }
+    svm_set_exit_info_2(env, exit_info_2);
+    cpu_vmexit(env, type, exit_info_1, retaddr);
+}
+
+/**
+ * svm_check_write_trap: leave the guest after it has written a register
+ * @type: exit code
+ * @value: what the register holds now: EXITINFO1
+ * @retaddr: return address into generated code
+ *
+ * The instruction has ended by then (2: 15.9, 15.35.8).
+ */
+void svm_check_write_trap(CPUX86State *env, uint32_t type, uint64_t value,
+                          uintptr_t retaddr)
+{
+    if (likely(!(env->hflags & HF_GUEST_MASK)) ||
+        !cpu_svm_has_intercept(env, type)) {
+        return;
+    }
+    cpu_restore_state(env_cpu(env), retaddr);
+    env->eip = svm_next_instruction(env);
+    do_end_instruction(env);
+    cpu_vmexit(env, type, value, 0);
 }
 
 /**

@@ -92,8 +92,8 @@ static const VMStateInfo vmstate_info_svm_controls = {
 
 const VMStateDescription vmstate_svm_world_switch = {
     .name = "cpu/svm_world_switch",
-    .version_id = 3,
-    .minimum_version_id = 3,
+    .version_id = 4,
+    .minimum_version_id = 4,
     .needed = guest_is_running,
     .pre_save = pre_save,
     .fields = (const VMStateField[]) {

@@ -148,5 +148,9 @@ bool x86_write_msr(CPUX86State *env, uint64_t value, uintptr_t retaddr)
     if (!legal || !reg->write(env, value)) {
         raise_exception_err_ra(env, EXCP0D_GPF, 0, retaddr);
     }
+    if (reg->index == MSR_EFER) {
+        svm_check_write_trap(env, SVM_EXIT_EFER_WRITE_TRAP, env->efer,
+                             retaddr);
+    }
     return true;
 }

@@ -45,6 +45,10 @@ static char *intercept_name(uint32_t code)
     if (code < SVM_EXIT_INTR) {
         return g_strdup_printf("EXCEPTION_%u", code - SVM_EXIT_EXCP_BASE);
     }
+    if (code >= SVM_EXIT_CR0_WRITE_TRAP && code < SVM_EXIT_INVLPGB) {
+        return g_strdup_printf("CR%u_WRITE_TRAP",
+                               code - SVM_EXIT_CR0_WRITE_TRAP);
+    }
     return g_strdup_printf("0x%x", code);
 }
 
@@ -117,6 +121,7 @@ static void print_control_area(Monitor *mon, const VMCBPage *vmcb)
     append_names(names, controls.intercept_dr_write, SVM_EXIT_WRITE_DR0);
     append_names(names, controls.intercept_exceptions, SVM_EXIT_EXCP_BASE);
     append_names(names, controls.intercept, SVM_EXIT_INTR);
+    append_names(names, controls.intercept_word5, SVM_EXIT_INVLPGB);
     monitor_printf(mon, "  intercepts:\n%s\n", names->str);
 }
 

@@ -8,12 +8,18 @@
 #ifndef TARGET_I386_SVM_CALLOUTS_H
 #define TARGET_I386_SVM_CALLOUTS_H
 
+#include "vmcb.h"
+
 /* Why an instruction switches tasks: bits of EXITINFO2 (2: 15.14.1). */
 #define SVM_TASK_SWITCH_IRET    (1ULL << 36)
 #define SVM_TASK_SWITCH_JUMP    (1ULL << 38)
 
 /* Each is described where it is defined. */
 void svm_set_exit_info_2(CPUX86State *env, uint64_t exit_info_2);
+void svm_check_intercept(CPUX86State *env, uint32_t type, uint64_t exit_info_1,
+                         uint64_t exit_info_2, uintptr_t retaddr);
+void svm_check_write_trap(CPUX86State *env, uint32_t type, uint64_t value,
+                          uintptr_t retaddr);
 void svm_event_delivered(CPUX86State *env);
 void svm_record_fault_access(CPUX86State *env, MMUAccessType access);
 bool svm_virtual_nmi_is_due(const CPUX86State *env, int interrupt_request);
@@ -28,7 +34,7 @@ uint64_t x86_pml4e_reserved_bits(const CPUX86State *env);
 uint64_t x86_pdpte_reserved_bits(CPUX86State *env);
 uint8_t svm_take_virtual_interrupt(CPUX86State *env);
 void svm_event_meets_task_gate(CPUX86State *env, bool has_error_code,
-                               uint32_t error_code, bool saves_rf);
+                               uint32_t error_code, bool is_fault);
 void svm_check_task_switch(CPUX86State *env, uint16_t selector,
                            uint64_t reason, uintptr_t retaddr);
 void svm_enter_smm(CPUX86State *env);

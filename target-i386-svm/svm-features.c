@@ -74,3 +74,9 @@ uint32_t svm_number_of_asids(const CPUX86State *env)
     /* All silicon that can flush by ASID has 32768; QEMU's models have 16. */
     return env->features[FEAT_SVM] & CPUID_SVM_FLUSHASID ? 32768 : 16;
 }
+
+uint32_t svm_instruction_limits(const CPUX86State *env)
+{
+    return env->features[FEAT_8000_0008_EBX] & CPUID_8000_0008_EBX_RDPRU ?
+           RDPRU_MAX_REGISTER << 16 : 0;
+}

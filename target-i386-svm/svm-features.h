@@ -8,7 +8,10 @@
 #define TARGET_I386_SVM_FEATURES_H
 
 /* What QEMU has no name for. */
-#define CPUID_SVM_GMET      (1U << 17)
+#define CPUID_SVM_GMET                  (1U << 17)
+#define CPUID_SVM_BUS_LOCK_THRESHOLD    (1U << 29)
+#define CPUID_SVM_IDLE_HLT              (1U << 30)
+#define CPUID_8000_0008_EBX_RDPRU       (1U << 4)
 
 /* Bits of EDX that TCG emulates with the add-on and not without. */
 #define SVM_ADDED_FEATURES  (CPUID_SVM_NRIPSAVE | \
@@ -20,7 +23,16 @@
                              CPUID_SVM_PFTHRESHOLD | \
                              CPUID_SVM_V_VMSAVE_VMLOAD | \
                              CPUID_SVM_GMET | \
-                             CPUID_SVM_VNMI)
+                             CPUID_SVM_VNMI | \
+                             CPUID_SVM_BUS_LOCK_THRESHOLD | \
+                             CPUID_SVM_IDLE_HLT)
+
+/* RDPRU knows MPERF (0) and APERF (1). */
+#define RDPRU_MAX_REGISTER  1
+
+/* Bits of other leaves: instructions that SVM can intercept (2: 15.9). */
+#define SVM_ADDED_7_0_EBX_FEATURES       CPUID_7_0_EBX_INVPCID
+#define SVM_ADDED_8000_0008_EBX_FEATURES CPUID_8000_0008_EBX_RDPRU
 
 /**
  * svm_add_features_of_silicon: what svm-silicon=on does
@@ -44,5 +56,10 @@ bool svm_check_clean_bits_property(X86CPU *cpu, Error **errp);
  * svm_number_of_asids: CPUID 8000_000A EBX
  */
 uint32_t svm_number_of_asids(const CPUX86State *env);
+
+/**
+ * svm_instruction_limits: CPUID 8000_0008 EDX, the limits of operands
+ */
+uint32_t svm_instruction_limits(const CPUX86State *env);
 
 #endif

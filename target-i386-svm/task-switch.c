@@ -17,13 +17,16 @@
 /**
  * svm_event_meets_task_gate: an event is about to switch tasks
  * @error_code: what is pushed in the new task, if @has_error_code
- * @saves_rf: the RFLAGS that are saved for the old task have RF set
+ * @is_fault: the RFLAGS that are saved for the old task have RF set, if the
+ *   event is an exception: QEMU takes an interrupt for a fault, too
  */
 void svm_event_meets_task_gate(CPUX86State *env, bool has_error_code,
-                               uint32_t error_code, bool saves_rf)
+                               uint32_t error_code, bool is_fault)
 {
+    uint32_t type = env->svm.delivering.info & SVM_EVTINJ_TYPE_MASK;
+
     env->svm.task_gate_info = has_error_code ? HAS_ERROR_CODE | error_code : 0;
-    if (saves_rf) {
+    if (is_fault && type == SVM_EVTINJ_TYPE_EXEPT) {
         env->svm.task_gate_info |= SAVES_RF;
     }
 }
@@ -39,13 +42,9 @@ void svm_check_task_switch(CPUX86State *env, uint16_t selector,
 {
     uint64_t exit_info_2 = retaddr ? reason : env->svm.task_gate_info;
 
-    if (!(env->hflags & HF_GUEST_MASK) ||
-        !cpu_svm_has_intercept(env, SVM_EXIT_TASK_SWITCH)) {
-        return;
-    }
     if (env->eflags & RF_MASK) {
         exit_info_2 |= SAVES_RF;
     }
-    svm_set_exit_info_2(env, exit_info_2);
-    cpu_vmexit(env, SVM_EXIT_TASK_SWITCH, selector, retaddr);
+    svm_check_intercept(env, SVM_EXIT_TASK_SWITCH, selector, exit_info_2,
+                        retaddr);
 }

@@ -1,6 +1,6 @@
 /*
  * The time-stamp counter: what RDTSC, RDTSCP and RDMSR of the TSC find, and
- * what a write of the MSR does.
+ * what a write of the MSR does; RDPRU.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -10,6 +10,7 @@
 #include "exec/helper-proto.h"
 #include "tcg/helper-tcg.h"
 #include "svm-callouts.h"
+#include "svm-features.h"
 #include "model-specific-registers.h"
 
 /* The counter itself; tsc_adjust is what writes have added to QEMU's clock. */
@@ -72,4 +73,29 @@ void helper_rdtscp(CPUX86State *env)
 {
     read_into_registers(env, SVM_EXIT_RDTSCP, GETPC());
     env->regs[R_ECX] = (uint32_t)env->tsc_aux;
+}
+
+/**
+ * helper_rdpru: the RDPRU instruction (3: RDPRU)
+ *
+ * MPERF counts at the frequency of the TSC and APERF at the processor's own
+ * while it works: the emulated one has a single frequency and no idle state.
+ * They are the processor's: a guest's TSC_OFFSET makes no difference.
+ */
+void helper_rdpru(CPUX86State *env)
+{
+    uintptr_t retaddr = GETPC();
+    uint64_t value = 0;
+
+    if (!(env->features[FEAT_8000_0008_EBX] & CPUID_8000_0008_EBX_RDPRU) ||
+        ((env->cr[4] & CR4_TSD_MASK) && (env->hflags & HF_CPL_MASK))) {
+        raise_exception_ra(env, EXCP06_ILLOP, retaddr);
+    }
+    cpu_svm_check_intercept_param(env, SVM_EXIT_RDPRU, 0, retaddr);
+
+    if ((uint32_t)env->regs[R_ECX] <= RDPRU_MAX_REGISTER) {
+        value = cpu_get_tsc(env);
+    }
+    env->regs[R_EAX] = (uint32_t)value;
+    env->regs[R_EDX] = value >> 32;
 }

@@ -44,5 +44,13 @@
 #define SVM_EXIT_MWAIT_CONDITIONAL  0x08c
 #define SVM_EXIT_RDPRU              0x08e
 #define SVM_EXIT_EFER_WRITE_TRAP    0x08f
+#define SVM_EXIT_CR0_WRITE_TRAP     0x090
+#define SVM_EXIT_INVLPGB            0x0a0
+#define SVM_EXIT_ILLEGAL_INVLPGB    0x0a1
+#define SVM_EXIT_INVPCID            0x0a2
+#define SVM_EXIT_MCOMMIT            0x0a3
+#define SVM_EXIT_TLBSYNC            0x0a4
+#define SVM_EXIT_BUSLOCK            0x0a5
+#define SVM_EXIT_IDLE_HLT           0x0a6
 
 #endif

@@ -62,20 +62,19 @@ static bool exit_has_next_rip(uint64_t exit_code)
     case SVM_EXIT_EXCP_BASE + EXCP05_BOUND:
     case SVM_EXIT_CR0_SEL_WRITE ... SVM_EXIT_MSR:
     case SVM_EXIT_VMRUN ... SVM_EXIT_RDPRU:
+    case SVM_EXIT_INVLPGB ... SVM_EXIT_TLBSYNC:
+    case SVM_EXIT_IDLE_HLT:
         return true;
     default:
         return false;
     }
 }
 
-static uint64_t next_rip(const CPUX86State *env)
+uint64_t svm_next_instruction(const CPUX86State *env)
 {
     uint64_t rip = env->eip + FIELD_EX32(env->svm.instruction,
                                          SVM_INSTRUCTION, LENGTH);
 
-    if (!exit_has_next_rip(env->svm.exit_code)) {
-        return 0;
-    }
     return env->hflags & HF_CS64_MASK ? rip : (uint32_t)rip;
 }
 
@@ -96,8 +95,14 @@ static void store_guest(CPUX86State *env, const VMCBPage *vmcb)
                     env->svm.delivering.info);
     vmcb_page_store(vmcb, VMCB_CONTROL(exit_int_info_err), 32,
                     env->svm.delivering.error_code);
+    if (svm_counts_bus_locks(env)) {
+        vmcb_page_store(vmcb, VMCB_CONTROL(bus_lock_threshold), 16,
+                        controls->bus_lock_threshold);
+    }
     if (env->features[FEAT_SVM] & CPUID_SVM_NRIPSAVE) {
-        vmcb_page_store(vmcb, VMCB_CONTROL(next_rip), 64, next_rip(env));
+        vmcb_page_store(vmcb, VMCB_CONTROL(next_rip), 64,
+                        exit_has_next_rip(env->svm.exit_code) ?
+                        svm_next_instruction(env) : 0);
     }
     svm_store_instruction_bytes(env, vmcb);
 }

@@ -80,6 +80,17 @@ uint64_t svm_decoded_exit_info_1(const CPUX86State *env, uint64_t exit_code);
 void svm_store_instruction_bytes(CPUX86State *env, const VMCBPage *vmcb);
 
 /**
+ * svm_counts_bus_locks: has the running guest a bus-lock threshold?
+ */
+bool svm_counts_bus_locks(CPUX86State *env);
+
+/**
+ * svm_next_instruction: the address of the instruction after the one that
+ * cpu_restore_state() has found
+ */
+uint64_t svm_next_instruction(const CPUX86State *env);
+
+/**
  * svm_inject_event: take the event in EVENTINJ (2: 15.20)
  *
  * May not return: the main loop takes the guest to its handler then.

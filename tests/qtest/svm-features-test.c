@@ -140,8 +140,8 @@ static const struct Feature {
     { 24, "tlbictl" },
     { 25, "vnmi", true },
     { 28, "svme-addr-chk", true },
-    { 29, "bus-lock-threshold" },
-    { 30, "idle-hlt" },
+    { 29, "bus-lock-threshold", true },
+    { 30, "idle-hlt", true },
 };
 
 static void silicon_has(SVMMachine *machine, const SVMCase *test)

@@ -326,14 +326,10 @@ static void task_switch(SVMMachine *machine, const SVMCase *test)
         .intercept = SVM_EXIT_##intercept_, \
         .exit_code = SVM_EXIT_##exit_code_, __VA_ARGS__ }
 
-/* A read of a control register, by its own intercept and by CR0's. */
-#define CR_READ(name_, bytes_, intercept_, ...) \
+/* A read of a control register, with its own intercept or CR0's. */
+#define CR_READ(name_, bytes_, intercept_, exit_code_, ...) \
     { INSTRUCTION("control-register/read-" name_, "2: 15.8 (row 21)", bytes_, \
-                  intercept_, intercept_, __VA_ARGS__), \
-      .fails_on_pristine = true }, \
-    { INSTRUCTION("control-register/read-" name_ "-is-not-of-cr0", \
-                  "2: 15.8 (row 21)", bytes_, READ_CR0, VMMCALL, \
-                  __VA_ARGS__), \
+                  intercept_, exit_code_, __VA_ARGS__), \
       .fails_on_pristine = true }
 
 #define PRIORITY(path_, priority_, int_ctl_, is_taken_, ...) \
@@ -370,11 +366,18 @@ static void task_switch(SVMMachine *machine, const SVMCase *test)
 static const SVMCase cases[] = {
     { INSTRUCTION("control-register/read-cr0", "2: 15.8 (row 21)",
                   "\x0f\x20\xc0", READ_CR0, READ_CR0) },
-    CR_READ("cr2", "\x0f\x20\xd0", READ_CR0 + 2),
-    CR_READ("cr3", "\x0f\x20\xd8", READ_CR3),
-    CR_READ("cr4", "\x0f\x20\xe0", READ_CR4),
-    CR_READ("cr8", "\x44\x0f\x20\xc0", READ_CR8),
-    CR_READ("cr8-by-lock", "\xf0\x0f\x20\xc0", READ_CR8, .is_32_bit = true),
+    CR_READ("cr2", "\x0f\x20\xd0", READ_CR0 + 2, READ_CR0 + 2),
+    CR_READ("cr2-is-not-of-cr0", "\x0f\x20\xd0", READ_CR0, VMMCALL),
+    CR_READ("cr3", "\x0f\x20\xd8", READ_CR3, READ_CR3),
+    CR_READ("cr3-is-not-of-cr0", "\x0f\x20\xd8", READ_CR0, VMMCALL),
+    CR_READ("cr4", "\x0f\x20\xe0", READ_CR4, READ_CR4),
+    CR_READ("cr4-is-not-of-cr0", "\x0f\x20\xe0", READ_CR0, VMMCALL),
+    CR_READ("cr8", "\x44\x0f\x20\xc0", READ_CR8, READ_CR8),
+    CR_READ("cr8-is-not-of-cr0", "\x44\x0f\x20\xc0", READ_CR0, VMMCALL),
+    CR_READ("cr8-by-lock", "\xf0\x0f\x20\xc0", READ_CR8, READ_CR8,
+            .is_32_bit = true),
+    CR_READ("cr8-by-lock-is-not-of-cr0", "\xf0\x0f\x20\xc0", READ_CR0,
+            VMMCALL, .is_32_bit = true),
     {
         INSTRUCTION("rdtscp", "2: 15.9 (row 23)", "\x0f\x01\xf9", RDTSCP,
                     RDTSCP),
