@@ -158,14 +158,15 @@ def dependencies(
     return [re.split(r"[\s:(]", group)[0] for group in groups if group]
 
 
-def fetch_with_dependencies(package: str, suite: str) -> list[Path]:
+def fetch_with_dependencies(package: str, suite: str | Sequence[str]) -> list[Path]:
     """Download a package for amd64 and all that it needs; the paths of the .debs.
 
-    apt chooses as if nothing were installed, and leaves out what is recommended.
+    apt chooses as if nothing were installed, and leaves out what is recommended. The
+    first suite says what is needed; of each package the newest version is taken.
     """
-    note = _note(["needs", package, suite])
+    note = _note(["needs", package, _suite_names(suite)])
     try:
-        (apt,) = _refreshed_lists(suite, "amd64")
+        apt = _refreshed_lists(suite, "amd64")[0]
         chosen = apt.ask(
             *("apt-get", "install", "--print-uris", "-qq", "--yes"),
             *("--no-install-recommends", f"{package}:amd64"),
@@ -178,7 +179,8 @@ def fetch_with_dependencies(package: str, suite: str) -> list[Path]:
             raise
         say(f"no network: using what {package} needed before ({error})")
     debs = []
-    with Step(f"fetching {package} of {suite} with all that it needs") as step:
+    suites = _suite_names(suite)
+    with Step(f"fetching {package} of {suites} with all that it needs") as step:
         for name, arch in names:
             debs.append(fetch_deb(name, suite, arch=arch))
             step.update(f"{len(debs)} of {len(names)} packages")

@@ -20,6 +20,7 @@ import child_processes
 import emulator
 from errors import SetupFailed
 from paths import BUILD
+from program_libraries import libraries_in
 from progress import Step, say
 
 OURS, DEBIANS = "ours", "debian"
@@ -84,29 +85,8 @@ def _debians() -> Path:
                     child_processes.output_of(["dpkg-deb", "-x", deb, tree])
                     step.update(f"{number} of {len(debs)} packages")
             program = tree / "usr/bin" / PROGRAM
-            _pack(folder, program, _libraries_in(tree, program))
+            _pack(folder, program, libraries_in(tree, [program]))
     return folder
-
-
-def _libraries_in(tree: Path, program: Path) -> dict[str, Path]:
-    """The same for a program of unpacked packages, for whatever processor."""
-    # The loader's own folders first; others have libraries with the same names.
-    folders = [tree / "lib/x86_64-linux-gnu", tree / "usr/lib/x86_64-linux-gnu"]
-    folders += sorted({file.parent for file in tree.rglob("*.so*")})
-    folders += [tree / "lib64", tree / "usr/lib64"]
-    found: dict[str, Path] = {}
-    left = [program]
-    while left:
-        dynamic = child_processes.output_of(["readelf", "--dynamic", left.pop()])
-        for name in re.findall(r"\(NEEDED\).*\[(\S+)\]", dynamic):
-            if name in found:
-                continue
-            places = [folder / name for folder in folders if (folder / name).is_file()]
-            if not places:
-                raise SetupFailed(f"Debian's {PACKAGE}: no package brings {name}")
-            found[name] = places[0]
-            left.append(places[0])
-    return found
 
 
 def _pack(folder: Path, program: Path, libraries: dict[str, Path]) -> None:

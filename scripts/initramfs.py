@@ -76,8 +76,8 @@ def make_initramfs(
     """An initramfs for a kernel, from the cache when nothing in it changed.
 
     `programs` are C sources, each compiled to a static /bin/NAME; `files` are more
-    files by path, executable if they are in a folder called bin; `purposes` say which
-    modules are needed.
+    files by path, executable if they are programs or in a folder called bin;
+    `purposes` say which modules are needed.
     """
     contents = {"bin/busybox": _busybox().read_bytes(), **files}
     for source in programs:
@@ -108,7 +108,8 @@ def pack(
     cpio.device("dev/null", 1, 3)
     cpio.link("bin/sh", "busybox")
     for name, content in sorted(files.items()):
-        is_program = os.path.basename(os.path.dirname(name)) == "bin"
+        is_program = content.startswith(b"\x7fELF")
+        is_program |= os.path.basename(os.path.dirname(name)) == "bin"
         cpio.file(name, content, 0o755 if is_program else 0o644)
     cpio.file("etc/passwd", b"root:x:0:0:root:/root:/bin/sh\n")
     cpio.file("etc/group", b"root:x:0:\n")

@@ -42,6 +42,7 @@ MODULES = {
     "shell": ("virtio_pci", "virtio_mmio", "virtio_console", "9pnet_virtio", "9p"),
     "dom0": ("xenfs", "xen-privcmd", "xen-evtchn", "xen-gntdev", "xen-gntalloc"),
 }
+BZ_IMAGE = "bzImage"
 # A kernel without these is of no use here; others are built in, or not missed.
 REQUIRED = MODULES["kvm"]
 
@@ -53,6 +54,11 @@ class L1Kernel(NamedTuple):
     folder: Path
     image: Path
     modules: dict[str, list[str]]
+
+    @property
+    def bz_image(self) -> Path:
+        """The same for boot loaders that know no other; a vmlinux has none."""
+        return self.folder / BZ_IMAGE
 
 
 # Reads a module's content; `path` tells how it is compressed.
@@ -97,8 +103,9 @@ def _debian_kernel(name: str) -> L1Kernel:
     packages += filter(parts.match, apt_archive.dependencies(image, suites))
     debs = [Path(apt_archive.fetch_deb(package, suites)) for package in packages]
     digest = hashlib.sha256(
-        repr([MODULES, [(p, deb.name) for p, deb in zip(packages, debs)]]).encode()
+        repr([(package, deb.name) for package, deb in zip(packages, debs)]).encode()
     )
+    digest.update(repr([MODULES, BZ_IMAGE]).encode())
     folder = BUILD / "kernels" / f"{name}-{digest.hexdigest()[:16]}"
     if not folder.exists():
         with (
@@ -305,8 +312,11 @@ def _store(
     scratch = Path(tempfile.mkdtemp(prefix="new-", dir=_kernels()))
     try:
         uncompressed = _uncompressed(image)
-        image_name = "vmlinux" if uncompressed else "bzImage"
-        (scratch / image_name).write_bytes(uncompressed or image)
+        image_name = "vmlinux" if uncompressed else BZ_IMAGE
+        if uncompressed != image:
+            (scratch / BZ_IMAGE).write_bytes(image)
+        if uncompressed:
+            (scratch / image_name).write_bytes(uncompressed)
 
         def add(name: str, order: list[str]) -> None:
             name = _module_name(name)

@@ -72,10 +72,14 @@ def names_listed(console: Sequence[str]) -> list[str] | None:
 class XenReport(L1Report):
     """Takes the lines of dom0-init.sh; the features are compared on the way."""
 
-    def __init__(self, xen: Path, dom0: str):
+    def __init__(self, xen: Path, dom0: str, guest: str = "none"):
         super().__init__()
         self.xen = xen
         self.dom0 = dom0
+        self.guest = guest
+        self.guest_lines: dict[str, str] = {}
+        self.guest_seconds: float | None = None
+        self.failed = ""
         self.xen_version = ""
         self.type = ""
         self.capabilities = ""
@@ -105,6 +109,11 @@ class XenReport(L1Report):
             self.xen_version = values["version"]
             self.type = values["type"]
             self.capabilities = values["capabilities"]
+        elif word == "L2":
+            self.guest_lines |= values
+            self.guest_seconds = self.seconds
+        elif word == "failed":
+            self.failed = f"'{values['what']}' failed in dom0: {values['why']}"
 
     @property
     def listed(self) -> list[str] | None:
@@ -124,6 +133,7 @@ class XenReport(L1Report):
             self._problem_of_features()
             or self._problem_of_dom0()
             or self.problem_of_clean_bits()
+            or self._problem_of_guest()
         )
 
     def _problem_of_features(self) -> str | None:
@@ -142,15 +152,26 @@ class XenReport(L1Report):
             return f"dom0's capabilities are '{self.capabilities}'"
         if self.shutdown_reason != "guest-shutdown":
             return f"the machine did not power off: {self.shutdown_reason}"
+        return self.failed or None
+
+    def _problem_of_guest(self) -> str | None:
+        if self.guest == "none":
+            return None
+        type_ = self.guest_lines.get("type", "")
+        if type_.lower() != self.guest:
+            return f"the guest is {type_ or 'not up'} instead of {self.guest.upper()}"
+        if self.guest_lines.get("end") != "done":
+            return "the guest came up and did not power off"
         return None
 
     def verdict(self, problem: str | None) -> str:
         """The line that says it all."""
         if problem:
             return f"verdict: WRONG - {problem}"
+        guest = f", a {self.guest.upper()} guest" if self.guest != "none" else ""
         return (
             f"verdict: right - Xen {self.xen_version} with dom0={self.dom0}: "
-            "userspace, power-off, all SVM features found"
+            f"userspace{guest}, power-off, all SVM features found"
         )
 
     def text(self) -> str:
@@ -165,6 +186,11 @@ class XenReport(L1Report):
             rows.append(("hypervisor", f"Xen {self.xen_version}"))
             cpus = f"{self.cpus} CPU" + "s"[: self.cpus - 1]
             rows.append(("dom0", f"Linux {self.kernel}, {self.type}, {cpus}"))
+        if guest := self.guest_lines:
+            cpus = guest.get("cpus", "?")
+            cpus += " CPU" if cpus == "1" else " CPUs"
+            what = f"Linux {guest.get('kernel')}, {guest.get('type')}, {cpus}"
+            rows.append(("guest", what))
         if self.boot_seconds is not None and self.total_seconds is not None:
             rows.append(
                 ("time", f"dom0 up after {self.boot_seconds:.1f} s, "
@@ -182,6 +208,7 @@ class XenReport(L1Report):
             "dom0": self.type.lower(),
             "kernel": self.kernel,
             "cpus": self.cpus,
+            "guest": self.guest_lines,
             "features_offered": self.offered,
             "features_due": self.due,
             "features_listed": self.listed,

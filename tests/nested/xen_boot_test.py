@@ -28,11 +28,13 @@ class Case(NamedTuple):
     dom0: str
     smp: int
     cpu: str
+    guest: str = "none"
 
     @property
     def name(self) -> str:
         """As a test is called, e.g. xen-4.17-pvh-smp1-EPYC."""
-        return f"xen-{self.xen}-{self.dom0}-smp{self.smp}-{self.cpu}"
+        guest = f"-{self.guest}-guest" if self.guest != "none" else ""
+        return f"xen-{self.xen}-{self.dom0}-smp{self.smp}-{self.cpu}{guest}"
 
 
 SILICON = ("EPYC-Rome", "EPYC-Milan", "EPYC-Genoa")
@@ -45,6 +47,11 @@ CASES = [
     ),
     *(Case("4.20", "pvh", 1, model) for model in SILICON),
     Case("4.20", "pvh", 2, "max"),
+    *(
+        Case(xen, dom0, 1, "EPYC", "pvh")
+        for xen in ("4.17", "4.20")
+        for dom0 in ("pvh", "pv")
+    ),
 ]
 QUICK = {Case("4.17", "pv", 1, "EPYC")}
 
@@ -78,6 +85,7 @@ def run(case: Case, qemu: str) -> int:
     with tempfile.TemporaryDirectory() as temporary:
         result_file = Path(temporary, "result.json")
         command = [CHECKOUT / "svm", "xen", case.xen, "--qemu", qemu]
+        command += ["--guest", case.guest]
         command += ["--dom0", case.dom0, "--smp", str(case.smp), "--cpu", case.cpu]
         status = subprocess.run([*command, "--json", result_file]).returncode
         if status:
@@ -89,6 +97,7 @@ def run(case: Case, qemu: str) -> int:
     for what, seen, due in (
         ("Xen's version", result["xen"].startswith(case.xen + "."), True),
         ("dom0", result["dom0"], case.dom0),
+        ("guest", result["guest"].get("type", "none").lower(), case.guest),
         ("CPUs", result["cpus"], case.smp),
         ("CPUID 8000_000A EDX", result["features_offered"], features_due(case, qemu)),
     ):

@@ -50,6 +50,7 @@ class BadUsage(unittest.TestCase):
     def test_values(self):
         for arguments in (
             ("--dom0", "hvm"),
+            ("--guest", "pv"),
             ("--append-xen", "dom0=pv"),
             ("--npt", "0"),
             ("--smp", "0"),
