@@ -17,6 +17,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 import apt_archive
+import machine_packages
 from errors import SetupFailed
 from kernel_package import L1Kernel
 from paths import BUILD, CHECKOUT
@@ -29,6 +30,7 @@ HALT_LOOP = TESTS / "nested/kvm-halt-loop.c"
 SOAK = TESTS / "soak/kvm-soak.c"
 # What a program needs beside its C source.
 MORE_SOURCES = {SOAK: (TESTS / "soak/soak-guest.S",)}
+ONLY_64_BIT = (SOAK,)
 COMPILE = ("-static", "-O2", "-Wall", "-Werror", "-pthread")
 
 
@@ -79,9 +81,11 @@ def make_initramfs(
     files by path, executable if they are programs or in a folder called bin;
     `purposes` say which modules are needed.
     """
-    contents = {"bin/busybox": _busybox().read_bytes(), **files}
+    arch = kernel.architecture
+    contents = {"bin/busybox": _busybox(arch).read_bytes(), **files}
     for source in programs:
-        contents[f"bin/{source.stem}"] = _compiled(source).read_bytes()
+        if arch == "amd64" or source not in ONLY_64_BIT:
+            contents[f"bin/{source.stem}"] = _compiled(source, arch).read_bytes()
     content = pack(kernel, init.read_bytes(), contents, purposes)
     digest = hashlib.sha256(content).hexdigest()[:16]
     initramfs = BUILD / "initramfs" / f"{kernel.version}-{digest}.cpio"
@@ -126,9 +130,9 @@ def pack(
     return cpio.bytes()
 
 
-def _busybox() -> Path:
+def _busybox(arch: str) -> Path:
     """Debian's static busybox, unpacked once."""
-    deb = Path(apt_archive.fetch_deb("busybox-static", ("trixie",)))
+    deb = Path(apt_archive.fetch_deb("busybox-static", "trixie", arch=arch))
     program = BUILD / "initramfs" / deb.name.replace(".deb", "") / "busybox"
     if not program.exists():
         with tempfile.TemporaryDirectory() as temporary:
@@ -142,13 +146,15 @@ def _busybox() -> Path:
     return program
 
 
-def _compiled(source: Path) -> Path:
+def _compiled(source: Path, arch: str) -> Path:
     """A static program, compiled when its source or the compiler changed."""
-    compiler = shutil.which(
-        "gcc" if platform.machine() == "x86_64" else "x86_64-linux-gnu-gcc"
-    )
+    name = "gcc" if platform.machine() == "x86_64" else "x86_64-linux-gnu-gcc"
+    if arch == "i386":
+        machine_packages.ensure_i386_compiler()
+        name = "i686-linux-gnu-gcc"
+    compiler = shutil.which(name)
     if compiler is None:
-        raise SetupFailed("no C compiler for x86-64: run `./svm env`")
+        raise SetupFailed(f"no C compiler for {arch}: run `./svm env`")
     sources = [source, *MORE_SOURCES.get(source, ())]
     inputs = hashlib.sha256()
     for path in (*sources, *sorted(TESTS.glob("*/*.h"))):

@@ -32,9 +32,13 @@ from progress import Step
 SUITES = {
     "5.10": ("bullseye", "bullseye-security"),
     "6.1": ("bookworm", "bookworm-security"),
+    "6.1-686-pae": ("bookworm",),
     "6.12": ("trixie", "trixie-security"),
     "newest": ("sid",),
 }
+
+# Debian's architectures of the flavours of kernels; one's own kernels are amd64.
+ARCHITECTURES = {"amd64": "amd64", "686-pae": "i386"}
 
 # Modules by purpose; those they depend on come with them.
 MODULES = {
@@ -54,6 +58,7 @@ class L1Kernel(NamedTuple):
     folder: Path
     image: Path
     modules: dict[str, list[str]]
+    architecture: str = "amd64"
 
     @property
     def bz_image(self) -> Path:
@@ -81,6 +86,16 @@ def check_kernel(name: str, modules: str | None = None) -> None:
         raise BadUsage(f"--modules {modules}: no such folder")
 
 
+def architecture(name: str) -> str:
+    """Debian's name of the architecture of what --kernel names."""
+    return ARCHITECTURES[_flavour(name)] if name in SUITES else "amd64"
+
+
+def _flavour(name: str) -> str:
+    """Of a key of SUITES: "VERSION-FLAVOUR", or "VERSION" alone for amd64."""
+    return name.partition("-")[2] or "amd64"
+
+
 def find_kernel(name: str, modules: str | None = None) -> L1Kernel:
     """The kernel that --kernel and --modules name, fetched if need be."""
     check_kernel(name, modules)
@@ -91,17 +106,20 @@ def find_kernel(name: str, modules: str | None = None) -> L1Kernel:
 
 def _debian_kernel(name: str) -> L1Kernel:
     suites = SUITES[name]
-    needed = apt_archive.dependencies("linux-image-amd64", suites)
-    image = next((p for p in needed if re.match(r"linux-image-\d.*-amd64$", p)), None)
+    flavour, arch = _flavour(name), architecture(name)
+    newest = f"linux-image-{flavour}"
+    needed = apt_archive.dependencies(newest, suites, arch)
+    form = re.compile(rf"linux-image-\d.*-{flavour}$")
+    image = next(filter(form.match, needed), None)
     if image is None:
         raise SetupFailed(
-            f"linux-image-amd64 in {', '.join(suites)} names no kernel image package"
+            f"{newest} in {', '.join(suites)} names no kernel image package"
         )
     # Newer kernels come in parts.
     parts = re.compile(r"linux-(binary|modules)-\d")
     packages = [image]
-    packages += filter(parts.match, apt_archive.dependencies(image, suites))
-    debs = [Path(apt_archive.fetch_deb(package, suites)) for package in packages]
+    packages += filter(parts.match, apt_archive.dependencies(image, suites, arch))
+    debs = [apt_archive.fetch_deb(package, suites, arch=arch) for package in packages]
     digest = hashlib.sha256(
         repr([(package, deb.name) for package, deb in zip(packages, debs)]).encode()
     )
@@ -116,7 +134,7 @@ def _debian_kernel(name: str) -> L1Kernel:
             _store(folder, *_contents(tars))
             for tar in tars:
                 tar.close()
-    return _load(folder)
+    return _load(folder)._replace(architecture=arch)
 
 
 def _open_deb(deb: Path, temporary: Path) -> tarfile.TarFile:

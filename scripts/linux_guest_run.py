@@ -17,7 +17,7 @@ import guest_vmm
 import judged_run
 from errors import BadUsage
 from initramfs import TESTS, make_initramfs
-from kernel_package import L1Kernel, check_kernel, find_kernel
+from kernel_package import L1Kernel, architecture, check_kernel, find_kernel
 from l1_options import check_l1_options, find_emulator, make_machine
 from linux_guest_report import Guest, LinuxGuestReport
 from nested_boot import emulator_command, emulator_version, shared_folder
@@ -103,6 +103,8 @@ def _check(options: argparse.Namespace) -> None:
     judged_run.check_options(options)
     if options.guest_kernel:
         check_kernel(options.guest_kernel)
+    if architecture(options.kernel) != "amd64":
+        raise BadUsage(f"--kernel {options.kernel}: the VMM needs a host of 64 bits")
 
 
 def _boot(options: argparse.Namespace, report: LinuxGuestReport) -> None:

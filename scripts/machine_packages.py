@@ -48,6 +48,11 @@ PACKAGES = [
 
 CROSS_COMPILER = Needed("gcc-x86-64-linux-gnu", "compiling the x86-64 guest programs")
 CROSS_LIBRARY = Needed("libc6-dev-amd64-cross", "compiling the x86-64 guest programs")
+# Only for kernels of 32 bits; not among what every machine needs.
+I386_COMPILER = [
+    Needed("gcc-i686-linux-gnu", "compiling the guest programs of 32-bit hosts"),
+    Needed("libc6-dev-i386-cross", "compiling the guest programs of 32-bit hosts"),
+]
 
 
 def needed() -> list[Needed]:
@@ -57,10 +62,10 @@ def needed() -> list[Needed]:
     return [*PACKAGES, CROSS_COMPILER, CROSS_LIBRARY]
 
 
-def installed_versions() -> dict[str, str]:
-    """Which of the needed packages are installed, with their versions."""
+def installed_versions(packages: list[Needed] | None = None) -> dict[str, str]:
+    """Which of the packages (the needed ones) are installed, with their versions."""
     form = "${db:Status-Status} ${Package} ${Version}\n"
-    names = [package.name for package in needed()]
+    names = [package.name for package in packages or needed()]
     # dpkg-query fails when one is unknown, but prints all others all the same.
     answer = subprocess.run(
         ["dpkg-query", "-W", "-f", form, *names],
@@ -72,16 +77,28 @@ def installed_versions() -> dict[str, str]:
     return {line[1]: line[2] for line in lines if line[0] == "installed"}
 
 
-def missing() -> list[Needed]:
-    """The needed packages that are not installed, or are too old."""
-    versions = installed_versions()
-    return [package for package in needed() if not _serves(package, versions)]
+def missing(packages: list[Needed] | None = None) -> list[Needed]:
+    """Those of the packages (the needed ones) that are not installed, or too old."""
+    versions = installed_versions(packages)
+    return [
+        package for package in packages or needed() if not _serves(package, versions)
+    ]
 
 
 @functools.cache
 def ensure() -> None:
     """Install what is missing; quiet when there is nothing to do."""
-    packages = missing()
+    _ensure(needed())
+
+
+@functools.cache
+def ensure_i386_compiler() -> None:
+    """The same for what programs of 32 bits are compiled with."""
+    _ensure(I386_COMPILER)
+
+
+def _ensure(wanted: list[Needed]) -> None:
+    packages = missing(wanted)
     if not packages:
         return
     if os.geteuid() != 0:
@@ -91,7 +108,7 @@ def ensure() -> None:
             f"{len(packages)} packages are missing; type: {shlex.join(command)}"
         )
     _install(packages)
-    left = [package.name for package in missing()]
+    left = [package.name for package in missing(wanted)]
     if left:
         raise SetupFailed(
             f"apt-get installed no new enough {', '.join(left)}; is this machine's apt "

@@ -17,6 +17,7 @@ from pathlib import Path
 import child_processes
 import disk_space
 from errors import BadUsage, SetupFailed, SvmError, TimedOut, WrongResult
+from kernel_package import architecture
 from l1_options import add_l1_arguments, check_l1_options, find_emulator, make_machine
 from nested_boot import Boot, emulator_command, emulator_version
 from progress import Step, say
@@ -77,6 +78,8 @@ def run(options: argparse.Namespace) -> int:
 
 def _check(options: argparse.Namespace) -> None:
     check_l1_options(options)
+    if architecture(options.kernel) != "amd64":
+        raise BadUsage(f"--kernel {options.kernel}: kvm-soak needs a host of 64 bits")
     if not 0 < options.minutes <= 100_000:
         raise BadUsage(f"--minutes {options.minutes:g}: more than 0, at most 100000")
     if not 1 <= options.guests <= MAX_GUESTS:

@@ -9,9 +9,10 @@
  *   timed by RDTSCP and has to return KVM_EXIT_HLT.  The guest changes no
  *   register, so a register that a world switch spoils stays spoilt: it is
  *   enough to compare all of them now and then, between the timed calls.
- * - the counting loop: 64-bit mode, one register counts up and one down.  Each
- *   exit has to be KVM_EXIT_HLT with every register exactly as expected, so an
- *   instruction lost or run twice is seen at once.  It is not timed.
+ * - the counting loop: 64-bit mode (on a 32-bit host protected mode with
+ *   paging), one register counts up and one down.  Each exit has to be
+ *   KVM_EXIT_HLT with every register exactly as expected, so an instruction
+ *   lost or run twice is seen at once.  It is not timed.
  *
  * Under "-icount shift=0" the TSC counts executed instructions, whatever
  * frequency the kernel believes in; the program measures a loop of a known
@@ -27,6 +28,7 @@
 #include <fcntl.h>
 #include <getopt.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <linux/kvm.h>
 #include <pthread.h>
 #include <signal.h>
@@ -58,6 +60,7 @@
 
 #define CR0_PE  (1u << 0)
 #define CR0_PG  (1u << 31)
+#define CR4_PSE (1u << 4)
 #define CR4_PAE (1u << 5)
 #define EFER_LME (1u << 8)
 #define EFER_LMA (1u << 10)
@@ -67,12 +70,26 @@ static const uint8_t bare_code[] = {
     0xf4,             /* 1: hlt */
     0xeb, 0xfd,       /*    jmp 1b */
 };
+#define HOST_IS_64_BIT (ULONG_MAX > UINT32_MAX)
+#if HOST_IS_64_BIT
+#define COUNTS_DOWN r15
+#define SPOILT r9
 static const uint8_t counting_code[] = {
     0x48, 0xff, 0xc0, /* 1: inc %rax */
     0x49, 0xff, 0xcf, /*    dec %r15 */
     0xf4,             /*    hlt */
     0xeb, 0xf7,       /*    jmp 1b */
 };
+#else
+#define COUNTS_DOWN rdi
+#define SPOILT rbx
+static const uint8_t counting_code[] = {
+    0x40,             /* 1: inc %eax */
+    0x4f,             /*    dec %edi */
+    0xf4,             /*    hlt */
+    0xeb, 0xfb,       /*    jmp 1b */
+};
+#endif
 #define OUT_DX_AL 0xee
 #define NOP       0x90
 
@@ -251,12 +268,15 @@ static void fill_registers(Guest *guest)
     struct kvm_regs *r = &guest->regs;
     unsigned long long *const all[] = {
         &r->rax, &r->rbx, &r->rcx, &r->rdx, &r->rsi, &r->rdi, &r->rsp,
-        &r->rbp, &r->r8, &r->r9, &r->r10, &r->r11, &r->r12, &r->r13,
-        &r->r14, &r->r15,
+        &r->rbp,
+#if HOST_IS_64_BIT
+        &r->r8, &r->r9, &r->r10, &r->r11, &r->r12, &r->r13, &r->r14, &r->r15,
+#endif
     };
 
     for (size_t i = 0; i < ARRAY_SIZE(all); i++) {
-        *all[i] = pattern * (2 * i + 1);
+        /* A 32-bit host keeps 32 bits of a register. */
+        *all[i] = (unsigned long)(pattern * (2 * i + 1));
     }
     r->rip = CODE;
     r->rflags = 2;
@@ -274,28 +294,42 @@ static void enter_real_mode(Guest *guest)
     set_registers(guest);
 }
 
-static void enter_long_mode(Guest *guest)
+/* 64-bit mode where the host can run it, else protected mode with paging. */
+static void enter_widest_mode(Guest *guest)
 {
     const struct kvm_segment code = {
         .limit = 0xffffffff, .selector = 0x08, .type = 0xb, .present = 1,
-        .s = 1, .l = 1, .g = 1,
+        .s = 1, .g = 1,
+#if HOST_IS_64_BIT
+        .l = 1,
+#else
+        .db = 1,
+#endif
     };
     const struct kvm_segment data = {
         .limit = 0xffffffff, .selector = 0x10, .type = 0x3, .present = 1,
         .s = 1, .db = 1, .g = 1,
     };
     struct kvm_sregs *s = &guest->sregs;
+#if HOST_IS_64_BIT
     uint64_t *table = (uint64_t *)guest->memory;
 
     table[PML4 / 8] = PDPT | 3;
     table[PDPT / 8] = PAGE_DIR | 3;
     table[PAGE_DIR / 8] = 0x83; /* 2 MiB page at 0 */
-    s->cs = code;
-    s->ds = s->es = s->fs = s->gs = s->ss = data;
     s->cr3 = PML4;
     s->cr4 = CR4_PAE;
-    s->cr0 |= CR0_PE | CR0_PG;
     s->efer = EFER_LME | EFER_LMA;
+#else
+    uint32_t *table = (uint32_t *)guest->memory;
+
+    table[PAGE_DIR / 4] = 0x83; /* 4 MiB page at 0 */
+    s->cr3 = PAGE_DIR;
+    s->cr4 = CR4_PSE;
+#endif
+    s->cs = code;
+    s->ds = s->es = s->fs = s->gs = s->ss = data;
+    s->cr0 |= CR0_PE | CR0_PG;
     fill_registers(guest);
     memcpy(guest->memory + CODE, counting_code, sizeof(counting_code));
     set_registers(guest);
@@ -387,7 +421,7 @@ static void spoil_register(Guest *guest)
     if (ioctl(guest->vcpu, KVM_GET_REGS, &regs)) {
         die("KVM_GET_REGS");
     }
-    regs.r9 ^= 1;
+    regs.SPOILT ^= 1;
     if (ioctl(guest->vcpu, KVM_SET_REGS, &regs)) {
         die("KVM_SET_REGS");
     }
@@ -430,14 +464,14 @@ static bool bare_loop(Guest *guest)
 
 static bool counting_loop(Guest *guest)
 {
-    enter_long_mode(guest);
+    enter_widest_mode(guest);
     guest->regs.rip = CODE + sizeof(counting_code) - 2;
     for (unsigned long i = 1; i <= options.counted; i++) {
         if (has_fault(guest, i, FAULT_REGISTER)) {
             spoil_register(guest);
         }
-        guest->regs.rax++;
-        guest->regs.r15--;
+        guest->regs.rax = (unsigned long)(guest->regs.rax + 1);
+        guest->regs.COUNTS_DOWN = (unsigned long)(guest->regs.COUNTS_DOWN - 1);
         if (!check_exit(guest, "counting", i,
                         ioctl(guest->vcpu, KVM_RUN, 0)) ||
             !check_registers(guest, "counting", i, ARITHMETIC_FLAGS)) {

@@ -78,7 +78,7 @@ class BadUsage(SvmTest):
 
     def test_unknown_kernel(self):
         done = svm("run", "--kernel", "4.4")
-        self.assert_error(done, 2, "known are 5.10, 6.1, 6.12, newest")
+        self.assert_error(done, 2, "known are 5.10, 6.1, 6.1-686-pae, 6.12, newest")
 
     def test_values(self):
         for arguments in (
@@ -105,6 +105,7 @@ class BadUsage(SvmTest):
             ("--guest", "linux", "--levels", "4"),
             ("--guest", "linux", "--machine", "pc"),
             ("--guest", "linux", "--guest-kernel", "4.4"),
+            ("--guest", "linux", "--kernel", "6.1-686-pae"),
             ("--machine", "q35"),
             ("--levels", "3"),
         ):
