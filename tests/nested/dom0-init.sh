@@ -38,6 +38,9 @@ run_guest() {
     try xenconsoled --log=guest --log-dir="${log%/*}" --pid-file=/run/xen/xenconsoled.pid
     report "progress guest"
     try xl create /guest/L2.cfg
+    tail -n +1 -f "$log" | while read -r line; do
+        echo "L2: $line"
+    done >/dev/console &
     while :; do
         state=$(xl list L2 2>/dev/null | awk 'NR == 2 { print $5 }')
         case $state in
@@ -50,8 +53,8 @@ run_guest() {
         ! grep -q '^l1 end=' "$log" || break
         sleep 1
     done
+    sleep 2                 # tail looks once a second
     [ -z "$state" ] || try xl destroy L2
-    tr -d '\r' <"$log" | sed 's/^/L2: /' >/dev/console
     grep -a '^guest \|^l1 end=' "$log" | tr -d '\r' | while read -r line; do
         report "L2 $line"
     done

@@ -53,7 +53,7 @@ CASES = [
         for dom0 in ("pvh", "pv")
     ),
 ]
-QUICK = {Case("4.17", "pv", 1, "EPYC")}
+QUICK = {Case("4.17", "pvh", 1, "EPYC")}
 
 
 def main() -> int:
