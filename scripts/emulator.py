@@ -285,7 +285,7 @@ def _run_ninja(kind: Kind, targets: list[str]) -> None:
             if match and step:
                 step.update(f"{match[1]} of {match[2]} steps")
 
-        command = ["ninja", "-j", str(_jobs()), *targets]
+        command = ["ninja", "-j", str(build_jobs()), *targets]
         folder = build_folder(kind.name)
         _run_logged(command, folder, f"build-{kind.name}", kind, on_line=show)
 
@@ -302,7 +302,7 @@ def _run_logged(command: list[str], folder: Path, name: str, kind: Kind, **keywo
                 on_line(line)
 
         status, lines = child_processes.run(
-            command, on_line=take, cwd=folder, env=_build_environment(), **keywords
+            command, on_line=take, cwd=folder, env=build_environment(), **keywords
         )
     if status:
         errors = [line for line in lines if re.search(r"\berror:|ERROR:", line, re.I)]
@@ -315,13 +315,15 @@ def _run_logged(command: list[str], folder: Path, name: str, kind: Kind, **keywo
         )
 
 
-def _build_environment() -> dict[str, str]:
+def build_environment() -> dict[str, str]:
+    """The environment of compilers that are called through ccache."""
     # Another checkout's objects serve as well: paths inside the checkout count as
     # relative, and the folder of compilation does not count.
     return os.environ | {"CCACHE_BASEDIR": str(CHECKOUT), "CCACHE_NOHASHDIR": "1"}
 
 
-def _jobs() -> int:
+def build_jobs() -> int:
+    """How many compilers to run at once."""
     cores = len(os.sched_getaffinity(0))
     gigabytes = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 10**9
     return max(1, min(cores, gigabytes))

@@ -7,8 +7,6 @@ nodes, and equal inputs give equal bytes.
 
 import hashlib
 import os
-import platform
-import shutil
 import stat
 import subprocess
 import tempfile
@@ -18,6 +16,7 @@ from types import MappingProxyType
 
 import apt_archive
 import machine_packages
+import x86_64_tools
 from errors import SetupFailed
 from kernel_package import L1Kernel
 from paths import BUILD, CHECKOUT
@@ -148,13 +147,9 @@ def _busybox(arch: str) -> Path:
 
 def _compiled(source: Path, arch: str) -> Path:
     """A static program, compiled when its source or the compiler changed."""
-    name = "gcc" if platform.machine() == "x86_64" else "x86_64-linux-gnu-gcc"
     if arch == "i386":
         machine_packages.ensure_i386_compiler()
-        name = "i686-linux-gnu-gcc"
-    compiler = shutil.which(name)
-    if compiler is None:
-        raise SetupFailed(f"no C compiler for {arch}: run `./svm env`")
+    compiler = x86_64_tools.path("gcc", arch)
     sources = [source, *MORE_SOURCES.get(source, ())]
     inputs = hashlib.sha256()
     for path in (*sources, *sorted(TESTS.glob("*/*.h"))):

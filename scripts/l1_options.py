@@ -81,17 +81,24 @@ def add_l1_arguments(
 
 def check_l1_options(options: argparse.Namespace) -> None:
     """Refuse what makes no sense, before anything is fetched or built."""
-    if not 1 <= options.smp <= 255:
-        raise BadUsage(f"--smp {options.smp}: L1 has 1 to 255 CPUs")
+    check_machine_options(options, least_memory=256)
     if getattr(options, "npt", 0) not in (0, 1):
         raise BadUsage(f"--npt {options.npt}: it is 0 or 1")
+    check_kernel(options.kernel, options.modules)
+
+
+def check_machine_options(options: argparse.Namespace, least_memory: int = 1) -> None:
+    """Of these options, refuse those that no machine has; memory is in MiB."""
+    if not 1 <= options.smp <= 255:
+        raise BadUsage(f"--smp {options.smp}: a machine has 1 to 255 CPUs")
     found = re.fullmatch(r"(\d+)([MG]?)", options.memory)
     megabytes = int(found[1]) * (1024 if found[2] == "G" else 1) if found else 0
-    if megabytes < 256:
-        raise BadUsage(f"--memory {options.memory}: it is 256M or more, e.g. 2G")
+    if megabytes < least_memory:
+        raise BadUsage(
+            f"--memory {options.memory}: it is {least_memory}M or more, e.g. 2G"
+        )
     if options.qemu not in ("ours", "pristine"):
         find_own_emulator(options.qemu)
-    check_kernel(options.kernel, options.modules)
     if not options.cpu:
         raise BadUsage("--cpu: a CPU model is missing")
 

@@ -12,7 +12,6 @@ import os
 import re
 import shutil
 import sys
-import xml.etree.ElementTree as ElementTree
 from fnmatch import fnmatch
 from pathlib import Path
 from typing import NamedTuple
@@ -28,6 +27,14 @@ import pristine_report
 import xen_package
 from errors import BadUsage, SetupFailed
 from paths import BUILD, CHECKOUT
+from test_results import (
+    Result,
+    count,
+    last_lines,
+    printable,
+    write_junit,
+    write_tap,
+)
 
 MESON = "/usr/bin/meson"
 MESON_BUILD = BUILD / "meson"
@@ -36,7 +43,6 @@ LEFT_OUT_BY_DEFAULT = "nested-all"
 
 # Of failed tests, on the terminal.
 FAILURES_SHOWN = 10
-LINES_SHOWN = 20
 LINE_SHOWN = 160
 
 # What a meson test's suite needs before it can run.
@@ -49,16 +55,6 @@ class MesonTest(NamedTuple):
 
     name: str
     suite: str
-
-
-class Result(NamedTuple):
-    """How one counted test ended: 'passed', 'failed' or 'skipped'."""
-
-    program: str
-    name: str
-    outcome: str
-    details: str
-    seconds: float
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -93,8 +89,9 @@ def run(options: argparse.Namespace) -> int:
     chosen = _choose(tests, options.names, options.all)
     _prepare(chosen, options.qemu)
     results = _run_tests(chosen)
-    _write_junit(results)
-    _write_tap(results)
+    RESULTS.mkdir(parents=True, exist_ok=True)
+    write_junit(RESULTS / "junit.xml", results)
+    write_tap(RESULTS / "results.tap", results)
     if options.qemu == "pristine":
         results = _judge_pristine(results)
     return _report(results)
@@ -258,77 +255,22 @@ def _tap_results(program: str, output: str):
         before = []
 
 
-def _write_junit(results: list[Result]) -> None:
-    suites = ElementTree.Element("testsuites")
-    for program in dict.fromkeys(result.program for result in results):
-        cases = [result for result in results if result.program == program]
-        suite = ElementTree.SubElement(
-            suites,
-            "testsuite",
-            name=program,
-            tests=str(len(cases)),
-            failures=str(_count(cases, "failed")),
-            skipped=str(_count(cases, "skipped")),
-        )
-        for result in cases:
-            case = ElementTree.SubElement(
-                suite,
-                "testcase",
-                classname=program,
-                name=result.name,
-                time=f"{result.seconds:.3f}",
-            )
-            if result.outcome == "failed":
-                failure = ElementTree.SubElement(case, "failure", message="failed")
-                failure.text = _printable(_last_lines(result.details))
-            elif result.outcome == "skipped":
-                ElementTree.SubElement(case, "skipped")
-    tree = ElementTree.ElementTree(suites)
-    ElementTree.indent(tree)
-    RESULTS.mkdir(parents=True, exist_ok=True)
-    tree.write(RESULTS / "junit.xml", encoding="utf-8", xml_declaration=True)
-
-
-def _write_tap(results: list[Result]) -> None:
-    lines = ["TAP version 13", f"1..{len(results)}"]
-    for number, result in enumerate(results, 1):
-        if result.outcome == "failed":
-            lines += [f"# {line}" for line in _last_lines(result.details).splitlines()]
-        state = "not ok" if result.outcome == "failed" else "ok"
-        skip = " # SKIP" if result.outcome == "skipped" else ""
-        lines.append(f"{state} {number} - {result.program}: {result.name}{skip}")
-    (RESULTS / "results.tap").write_text("\n".join(lines) + "\n")
-
-
 def _report(results: list[Result]) -> int:
     failed = [result for result in results if result.outcome == "failed"]
     for number, result in enumerate(failed):
         sys.stderr.write(f"svm: failed: {result.program}: {result.name}\n")
         if number < FAILURES_SHOWN:
-            for line in _last_lines(result.details).splitlines():
-                sys.stderr.write(f"    {_shortened(_printable(line))}\n")
+            for line in last_lines(result.details).splitlines():
+                sys.stderr.write(f"    {_shortened(printable(line))}\n")
     if failed:
         sys.stderr.write(f"svm: complete output: {MESON_BUILD / 'meson-logs'}\n")
     sys.stderr.flush()
-    passed = _count(results, "passed")
-    skipped = _count(results, "skipped")
+    passed = count(results, "passed")
+    skipped = count(results, "skipped")
     print(f"{passed} passed, {len(failed)} failed, {skipped} skipped")
     # Tests that were all skipped have shown nothing.
     return 1 if failed or not passed else 0
 
 
-def _count(results: list[Result], outcome: str) -> int:
-    return sum(result.outcome == outcome for result in results)
-
-
-def _last_lines(text: str) -> str:
-    return "\n".join(text.splitlines()[-LINES_SHOWN:])
-
-
 def _shortened(line: str) -> str:
     return line if len(line) <= LINE_SHOWN else line[:LINE_SHOWN] + " ..."
-
-
-def _printable(text: str) -> str:
-    # A guest's console may hold anything, XML may not.
-    return re.sub(r"[^\t\n\x20-\x7e\xa0-\ud7ff]", "?", text)

@@ -69,7 +69,7 @@ class Misuse(SoakTest):
             (("plain", "--minutes", "long"), "invalid float value: 'long'"),
             (("plain", "--guests", "0"), "--guests 0: 1 to 64"),
             (("plain", "--guests", "65"), "--guests 65: 1 to 64"),
-            (("plain", "--cpus", "0"), "--smp 0: L1 has 1 to 255 CPUs"),
+            (("plain", "--cpus", "0"), "--smp 0: a machine has 1 to 255 CPUs"),
             (("plain", "--npt", "2"), "--npt 2: it is 0 or 1"),
             (("plain", "--memory", "16M"), "it is 256M or more"),
             (("plain", "--kernel", "4.4"), "known are 5.10"),
