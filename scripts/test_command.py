@@ -46,7 +46,7 @@ FAILURES_SHOWN = 10
 LINE_SHOWN = 160
 
 # What a meson test's suite needs before it can run.
-NEEDS_EMULATOR = {"qtest", "nested", "nested-all", "soak"}
+NEEDS_EMULATOR = {"qtest", "flat", "nested", "nested-all", "soak"}
 NEEDS_KERNELS = {"nested", "nested-all", "soak"}
 
 
