@@ -23,6 +23,7 @@ COMMANDS = {
     "run": ("run_command", "boot a KVM host with SVM and judge a guest that it runs"),
     "xen": ("xen_command", "boot Xen with a dom0 that proves itself"),
     "soak": ("soak_command", "run guests that check themselves, for minutes"),
+    "selftests": ("selftests_command", "run the kernel's own tests of KVM in L1"),
     "flat": ("flat_command", "run test kernels in multiboot form, judge what they say"),
     "shell": ("shell_command", "open a shell in a KVM host with /dev/kvm ready"),
     "test": ("test_command", "run the tests, all set-up included"),

@@ -75,6 +75,25 @@ terminal)
     setsid -c sh -l </dev/ttyS0 >/dev/ttyS0 2>&1 3>&-
     report "shell status=$?"
     ;;
+selftests)
+    share
+    cd /mnt/host/programs
+    report "l1 ready"
+    while read -r name seconds arguments <&4; do
+        dmesg -c >/dev/null
+        report "selftest start=$name"
+        case $name in
+        *.sh) run="sh ./$name" ;;
+        *) run=./$name ;;
+        esac
+        timeout -k 10 "$seconds" $run $arguments >"../$name.output" 2>&1 \
+            </dev/null 3>&- 4>&-
+        status=$?
+        kill -9 -1 2>/dev/null          # children that it may have left
+        dmesg -c >"../$name.kernel-log"
+        report "selftest end=$name status=$status"
+    done 4<../list
+    ;;
 commands)
     share
     cd /mnt/host
