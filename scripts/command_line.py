@@ -31,7 +31,7 @@ COMMANDS = {
     "path": ("setup_commands", "print the path of the emulator, built if needed"),
     "seams": ("seam_commands", "list, check and review the seams with QEMU"),
     "diff": ("seam_commands", "print what the add-on changes in QEMU"),
-    "docs": ("docs_command", "make docs/conformance.rst of its rows and the registers"),
+    "docs": ("docs_command", "make docs/conformance.rst and docs/selftests.rst"),
     "env": ("setup_commands", "show what was found and what would be fetched"),
     "clean": ("setup_commands", "remove what was built"),
 }

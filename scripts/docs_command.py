@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """./svm docs: make docs/conformance.rst of the rows and the table of registers.
 
-The rows are docs/conformance-rows.toml, whose head explains them; the table is
+And docs/selftests.rst, see selftests_document.py. The rows are
+docs/conformance-rows.toml, whose head explains them; the table is
 target-i386-svm/svm-registers.h.inc.
 """
 
@@ -11,6 +12,7 @@ import tomllib
 from collections import Counter
 from typing import NamedTuple
 
+import selftests_document
 from c_tokens import Tokens
 from errors import BadUsage
 from paths import CHECKOUT
@@ -290,18 +292,24 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Write conformance.rst, count the rows; with --check 1 if it is not up to date."""
+    """Write the documents, count the rows; with --check 1 if one is out of date."""
     conformance = read_rows(ROWS.read_text())
-    text = document(conformance, read_registers(REGISTERS.read_text()))
-    name = DOCUMENT.relative_to(CHECKOUT)
-    if DOCUMENT.exists() and DOCUMENT.read_text() == text:
-        say(f"{name} is up to date")
-    elif options.check:
-        say(f"{name} is not what `./svm docs` makes")
-        return 1
-    else:
-        DOCUMENT.write_text(text)
-        say(f"made {name}")
+    documents = {
+        DOCUMENT: document(conformance, read_registers(REGISTERS.read_text())),
+        selftests_document.DOCUMENT: selftests_document.document(
+            _table, _table_of_words
+        ),
+    }
+    for path, text in documents.items():
+        name = f"docs/{path.name}"
+        if path.exists() and path.read_text() == text:
+            say(f"{name} is up to date")
+        elif options.check:
+            say(f"{name} is not what `./svm docs` makes")
+            return 1
+        else:
+            path.write_text(text)
+            say(f"made {name}")
     counts = Counter(row.state for row in conformance.rows())
     print("rows: " + ", ".join(f"{counts[state]} {state}" for state in STATES))
     return 0

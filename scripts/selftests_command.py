@@ -15,6 +15,7 @@ from collections.abc import Callable
 from fnmatch import fnmatch
 from pathlib import Path
 
+import selftests_document
 from errors import BadUsage, WrongResult
 from kvm_selftests import KERNEL, Selftests, build_selftests
 from l1_options import add_l1_arguments, check_l1_options, find_emulator, make_machine
@@ -27,6 +28,7 @@ from nested_boot import (
 )
 from paths import BUILD
 from progress import Step, say
+from selftests_document import EMULATORS
 from selftests_report import KnownOutcomes, Outcome, SelftestsReport, judge
 from test_results import (
     add_result_arguments,
@@ -62,6 +64,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="outcomes that docs/selftests-known.toml says otherwise, and skipped "
         "tests that it does not list, are failures too",
     )
+    parser.add_argument(
+        "--record",
+        action="store_true",
+        help="put the outcomes into docs/selftests-results.json",
+    )
     parser.add_argument("--list", action="store_true", help="only list the tests")
     add_result_arguments(parser)
     parser.add_argument("--json", metavar="FILE", help="write the results as JSON")
@@ -83,6 +90,9 @@ def run(options: argparse.Namespace) -> int:
     )
     with SelftestsRun(options, emulator, selftests, report) as tests:
         tests.run(names)
+    if options.record:
+        selftests_document.record(options.qemu, options.npt, report.as_dict())
+        say("recorded in docs; `./svm docs` makes selftests.rst of it")
     if options.json:
         Path(options.json).write_text(json.dumps(report.as_dict(), indent=1) + "\n")
     publish(options, report.results(), report.text() + report.verdict())
@@ -94,6 +104,8 @@ def _check(options: argparse.Namespace) -> None:
     check_l1_options(options)
     if not 1 <= options.timeout <= 100_000:
         raise BadUsage(f"--timeout {options.timeout:g}: 1 to 100000 seconds")
+    if options.record and (options.names or options.qemu not in EMULATORS):
+        raise BadUsage("--record is for all tests, on --qemu ours or pristine")
     check_result_options(options)
     check_file("--json", options.json)
 
@@ -221,8 +233,8 @@ class SelftestsRun:
         output = self.folder / f"{name}.output"
         self._report.add(name, outcome, self._known, output)
 
-    def _seconds(self, _name: str) -> float:
-        return self._options.timeout
+    def _seconds(self, name: str) -> float:
+        return self._known.seconds(name, self._options.timeout)
 
     def _limit(self, name: str) -> float:
         return self._seconds(name) + GRACE_SECONDS if name else BOOT_SECONDS

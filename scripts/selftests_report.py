@@ -45,12 +45,21 @@ class Known(NamedTuple):
     npt: int | None = None
 
 
+class Run(NamedTuple):
+    """An entry of selftests-known.toml on how a test is run."""
+
+    test: str
+    why: str
+    arguments: str = ""
+    seconds: float = 0
+
+
 class KnownOutcomes:
     """All of selftests-known.toml."""
 
-    def __init__(self, entries: Sequence[Known], arguments: dict[str, str]):
+    def __init__(self, entries: Sequence[Known], runs: Sequence[Run]):
         self.entries = entries
-        self._arguments = arguments
+        self.runs = {run.test: run for run in runs}
 
     @classmethod
     def read(cls, path: Path = KNOWN) -> "KnownOutcomes":
@@ -58,9 +67,7 @@ class KnownOutcomes:
         try:
             data = tomllib.loads(path.read_text())
             known = [Known(**entry) for entry in data.pop("known", [])]
-            arguments = {
-                entry["test"]: entry["arguments"] for entry in data.pop("arguments", [])
-            }
+            runs = [Run(**entry) for entry in data.pop("run", [])]
             for entry in known:
                 re.compile(entry.says)
         except (OSError, tomllib.TOMLDecodeError, TypeError, KeyError, re.error) as e:
@@ -70,11 +77,15 @@ class KnownOutcomes:
         for entry in known:
             if entry.outcome not in ("fail", "skip"):
                 raise BadUsage(f"{path.name}: {entry.test}: outcome is fail or skip")
-        return cls(known, arguments)
+        return cls(known, runs)
 
     def arguments(self, test: str) -> str:
         """What the test is given on its command line."""
-        return self._arguments.get(test, "")
+        return self.runs[test].arguments if test in self.runs else ""
+
+    def seconds(self, test: str, usual: float) -> float:
+        """How long the test may take, when others may take `usual`."""
+        return max(usual, self.runs[test].seconds) if test in self.runs else usual
 
     def entry(self, test: str, outcome: Outcome, npt: int) -> Known | None:
         """Why the test ended so, if it is known; it has to say what is listed."""

@@ -22,6 +22,7 @@ import emulator
 import guest_vmm
 import initramfs
 import kernel_package
+import kvm_selftests
 import machine_packages
 import pristine_report
 import xen_package
@@ -180,6 +181,8 @@ def _prepare(chosen: list[MesonTest], qemu: str) -> None:
                 initramfs.make_initramfs(kernel_package.find_kernel(kernel))
         if any(name.startswith("linux-") for name in names):
             guest_vmm.make_vmm(guest_vmm.default_kind())
+        if any(name.startswith("selftests-") for name in names):
+            kvm_selftests.build_selftests()
         if any(name.startswith("xen-") for name in names):
             for xen in xen_package.RELEASES:
                 xen_package.find_xen(xen)

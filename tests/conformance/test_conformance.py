@@ -16,6 +16,7 @@ sys.path.insert(0, str(CHECKOUT / "scripts"))
 
 import docs_command  # noqa: E402
 import pristine_report  # noqa: E402
+import selftests_document  # noqa: E402
 from command_line import main  # noqa: E402
 from docs_command import Register  # noqa: E402
 from errors import BadUsage  # noqa: E402
@@ -199,10 +200,11 @@ class GeneratorTest(unittest.TestCase):
         with tempfile.TemporaryDirectory() as folder:
             document = Path(folder) / "conformance.rst"
             document.write_text("stale\n")
+            other = Path(folder) / "selftests.rst"
             output = io.StringIO()
             with (
                 mock.patch.object(docs_command, "DOCUMENT", document),
-                mock.patch.object(docs_command, "CHECKOUT", Path(folder)),
+                mock.patch.object(selftests_document, "DOCUMENT", other),
                 contextlib.redirect_stdout(output),
                 contextlib.redirect_stderr(output),
             ):

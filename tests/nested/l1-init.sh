@@ -77,6 +77,11 @@ terminal)
     ;;
 selftests)
     share
+    # What tests expect of a system: semaphores with names, and huge pages.
+    mkdir /dev/shm
+    mount -t tmpfs shm /dev/shm
+    echo 4 >/proc/sys/vm/nr_hugepages
+    echo 1200 >/proc/sys/vm/nr_overcommit_hugepages
     cd /mnt/host/programs
     report "l1 ready"
     while read -r name seconds arguments <&4; do
