@@ -216,7 +216,7 @@ class OfflineTest(unittest.TestCase):
 class MachineTest(unittest.TestCase):
     def missing(self, versions: dict[str, str]) -> list[str]:
         with mock.patch.object(
-            machine_packages, "installed_versions", lambda: versions
+            machine_packages, "installed_versions", lambda _packages: versions
         ):
             return [package.name for package in machine_packages.missing()]
 
