@@ -36,6 +36,8 @@ SETS = {
     "V": "VMSAVE, VMLOAD",
     "G": "guest",
     "GN": "guest, with nested paging",
+    "GL": "guest, with LBR virtualization",
+    "GS": "guest, with SPEC_CTRL virtualization",
     "H": "host",
     "GH": "guest and host",
 }

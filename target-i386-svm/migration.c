@@ -5,6 +5,7 @@
  */
 
 #include "qemu/osdep.h"
+#include "qemu/cutils.h"
 #include "qemu/error-report.h"
 #include "cpu.h"
 #include "migration/cpu.h"
@@ -114,6 +115,62 @@ const VMStateDescription vmstate_svm_world_switch = {
         VMSTATE_UINT32(env.svm.waiting_hflags2, X86CPU),
         VMSTATE_UINT32(env.svm.waiting_int_ctl, X86CPU),
         VMSTATE_UINT32(env.svm.waiting_cpl, X86CPU),
+        VMSTATE_END_OF_LIST()
+    }
+};
+
+static bool branches_matter(void *opaque)
+{
+    X86CPU *cpu = opaque;
+    const SVMState *svm = &cpu->env.svm;
+
+    return tcg_enabled() && (!buffer_is_zero(&svm->last, sizeof(svm->last)) ||
+                             !buffer_is_zero(&svm->host_last,
+                                             sizeof(svm->host_last)));
+}
+
+static const VMStateDescription vmstate_last_branches = {
+    .name = "svm_last_branches",
+    .version_id = 1,
+    .minimum_version_id = 1,
+    .fields = (const VMStateField[]) {
+        VMSTATE_UINT64(debugctl, SVMLastBranches),
+        VMSTATE_UINT64(branch_from, SVMLastBranches),
+        VMSTATE_UINT64(branch_to, SVMLastBranches),
+        VMSTATE_UINT64(exception_from, SVMLastBranches),
+        VMSTATE_UINT64(exception_to, SVMLastBranches),
+        VMSTATE_END_OF_LIST()
+    }
+};
+
+const VMStateDescription vmstate_svm_last_branches = {
+    .name = "cpu/svm_last_branches",
+    .version_id = 1,
+    .minimum_version_id = 1,
+    .needed = branches_matter,
+    .fields = (const VMStateField[]) {
+        VMSTATE_STRUCT(env.svm.last, X86CPU, 0, vmstate_last_branches,
+                       SVMLastBranches),
+        VMSTATE_STRUCT(env.svm.host_last, X86CPU, 0, vmstate_last_branches,
+                       SVMLastBranches),
+        VMSTATE_END_OF_LIST()
+    }
+};
+
+static bool guest_has_spec_ctrl(void *opaque)
+{
+    X86CPU *cpu = opaque;
+
+    return guest_is_running(opaque) && cpu->env.svm.guest_spec_ctrl;
+}
+
+const VMStateDescription vmstate_svm_guest_spec_ctrl = {
+    .name = "cpu/svm_guest_spec_ctrl",
+    .version_id = 1,
+    .minimum_version_id = 1,
+    .needed = guest_has_spec_ctrl,
+    .fields = (const VMStateField[]) {
+        VMSTATE_UINT64(env.svm.guest_spec_ctrl, X86CPU),
         VMSTATE_END_OF_LIST()
     }
 };

@@ -14,5 +14,7 @@ int svm_post_load(CPUX86State *env);
 
 extern const VMStateDescription vmstate_svm_world_switch;
 extern const VMStateDescription vmstate_svm_vm_cr;
+extern const VMStateDescription vmstate_svm_last_branches;
+extern const VMStateDescription vmstate_svm_guest_spec_ctrl;
 
 #endif

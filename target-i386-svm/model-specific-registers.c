@@ -15,9 +15,12 @@ typedef struct ModelSpecificRegister {
     uint32_t index;
     /* Without it every processor has the register. */
     bool (*exists)(const CPUX86State *env);
-    /* Without them QEMU's own code does it. */
+    /* Where CPUX86State has what a read finds, if nothing reads it. */
+    size_t place;
+    /* Without them, and without a place, QEMU's own code does it. */
     uint64_t (*read)(CPUX86State *env);
     bool (*write)(CPUX86State *env, uint64_t value);
+    bool is_write_only;
 } ModelSpecificRegister;
 
 static bool has_tsc(const CPUX86State *env)
@@ -64,11 +67,44 @@ static bool write_efer(CPUX86State *env, uint64_t value)
     return true;
 }
 
+static bool is_amd(const CPUX86State *env)
+{
+    return IS_AMD_CPU(env);
+}
+
+static bool refuse(CPUX86State *env, uint64_t value)
+{
+    return false;
+}
+
+static uint64_t read_zero(CPUX86State *env)
+{
+    return 0;
+}
+
+#define PLACE(member)   .place = offsetof(CPUX86State, member)
+
 static const ModelSpecificRegister registers[] = {
-    { MSR_IA32_TSC, has_tsc, x86_read_tsc, x86_write_tsc },
+    { MSR_IA32_TSC, has_tsc, .read = x86_read_tsc, .write = x86_write_tsc },
+    { MSR_IA32_SPEC_CTRL, x86_has_spec_ctrl, .read = x86_read_spec_ctrl,
+      .write = x86_write_spec_ctrl },
+    { MSR_PRED_CMD, x86_has_pred_cmd, .write = x86_write_pred_cmd,
+      .is_write_only = true },
+    { MSR_DEBUGCTL, is_amd, PLACE(svm.last.debugctl),
+      .write = x86_write_debugctl },
+    { MSR_LAST_BRANCH_FROM, is_amd, PLACE(svm.last.branch_from),
+      .write = refuse },
+    { MSR_LAST_BRANCH_TO, is_amd, PLACE(svm.last.branch_to),
+      .write = refuse },
+    { MSR_LAST_EXCEPTION_FROM, is_amd, PLACE(svm.last.exception_from),
+      .write = refuse },
+    { MSR_LAST_EXCEPTION_TO, is_amd, PLACE(svm.last.exception_to),
+      .write = refuse },
     { MSR_EFER, .write = write_efer },
-    { MSR_VM_CR, has_svm, svm_read_vm_cr, svm_write_vm_cr },
-    { MSR_SVM_KEY, svm_has_lock, svm_read_key, svm_write_key },
+    { MSR_AMD64_TSC_RATIO, svm_has_tsc_ratio, PLACE(amd_tsc_scale_msr),
+      .write = svm_write_tsc_ratio },
+    { MSR_VM_CR, has_svm, PLACE(svm.vm_cr), .write = svm_write_vm_cr },
+    { MSR_SVM_KEY, svm_has_lock, .read = read_zero, .write = svm_write_key },
 };
 
 static const ModelSpecificRegister *addressed_register(CPUX86State *env)
@@ -114,17 +150,22 @@ static bool is_canonical(CPUX86State *env, uint64_t address)
 /**
  * x86_read_msr: RDMSR of the register in ECX
  *
- * Returns false if QEMU's own code is to do it.
+ * Returns false if QEMU's own code is to do it; does not return if it is
+ * #GP(0).
  */
-bool x86_read_msr(CPUX86State *env)
+bool x86_read_msr(CPUX86State *env, uintptr_t retaddr)
 {
     const ModelSpecificRegister *reg = addressed_register(env);
     uint64_t value;
 
-    if (!reg || !reg->read) {
+    if (!reg || !(reg->read || reg->place || reg->is_write_only)) {
         return false;
     }
-    value = reg->read(env);
+    if (reg->is_write_only) {
+        raise_exception_err_ra(env, EXCP0D_GPF, 0, retaddr);
+    }
+    value = reg->read ? reg->read(env)
+                      : *(uint64_t *)((uint8_t *)env + reg->place);
     env->regs[R_EAX] = (uint32_t)value;
     env->regs[R_EDX] = value >> 32;
     return true;

@@ -8,8 +8,17 @@
 #ifndef TARGET_I386_SVM_MODEL_SPECIFIC_REGISTERS_H
 #define TARGET_I386_SVM_MODEL_SPECIFIC_REGISTERS_H
 
+#define MSR_PRED_CMD                    0x49
+#define MSR_DEBUGCTL                    0x1d9
+#define MSR_LAST_BRANCH_FROM            0x1db
+#define MSR_LAST_BRANCH_TO              0x1dc
+#define MSR_LAST_EXCEPTION_FROM         0x1dd
+#define MSR_LAST_EXCEPTION_TO           0x1de
 #define MSR_VM_CR                       0xc0010114
 #define MSR_SVM_KEY                     0xc0010118
+
+/* TSC_RATIO: a fixed-point number, 8.32 (2: 15.30.5). */
+#define TSC_RATIO_BITS                  40
 
 /* VM_CR (2: 15.30.1). */
 #define VM_CR_DPD                       (1 << 0)
@@ -18,17 +27,28 @@
 #define VM_CR_LOCK                      (1 << 3)
 #define VM_CR_SVMDIS                    (1 << 4)
 
+/**
+ * x86_spec_ctrl_bits: the bits of SPEC_CTRL that the processor has
+ */
+uint64_t x86_spec_ctrl_bits(const CPUX86State *env);
+
 /*
  * What RDMSR finds and WRMSR does, for the table in
  * model-specific-registers.c; x86_read_tsc() is in svm-callouts.h.  A write
  * returns false if it is #GP(0).
  */
 bool x86_write_tsc(CPUX86State *env, uint64_t value);
-uint64_t svm_read_vm_cr(CPUX86State *env);
+bool svm_has_tsc_ratio(const CPUX86State *env);
+bool svm_write_tsc_ratio(CPUX86State *env, uint64_t value);
+bool x86_has_spec_ctrl(const CPUX86State *env);
+uint64_t x86_read_spec_ctrl(CPUX86State *env);
+bool x86_write_spec_ctrl(CPUX86State *env, uint64_t value);
+bool x86_has_pred_cmd(const CPUX86State *env);
+bool x86_write_pred_cmd(CPUX86State *env, uint64_t value);
+bool x86_write_debugctl(CPUX86State *env, uint64_t value);
 bool svm_write_vm_cr(CPUX86State *env, uint64_t value);
 void svm_keep_vm_cr_over_init(CPUX86State *env, const SVMState *before);
 bool svm_has_lock(const CPUX86State *env);
-uint64_t svm_read_key(CPUX86State *env);
 bool svm_write_key(CPUX86State *env, uint64_t value);
 
 #endif

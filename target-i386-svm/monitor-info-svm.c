@@ -208,7 +208,7 @@ void hmp_info_svm(Monitor *mon, const QDict *qdict)
                        env->hflags & HF_GUEST_MASK
                        ? " (state as of VMRUN; see info registers)" : "");
         print_control_area(mon, &page);
-        print_registers(mon, &page, SVM_SET_G | SVM_SET_GN | SVM_SET_V);
+        print_registers(mon, &page, ~SVM_SET_H);
     }
 
     if (!env->vm_hsave) {

@@ -11,7 +11,9 @@
 #include "qemu/osdep.h"
 #include "cpu.h"
 #include "tcg/helper-tcg.h"
-#include "register-sets.h"
+#include "last-branches.h"
+#include "model-specific-registers.h"
+#include "world-switch.h"
 
 /* No row stands at another place than QEMU's structure says. */
 #define SVM_SEGMENT(field, offset, sets, live, load, ...) \
@@ -77,6 +79,17 @@ static G_GNUC_UNUSED uint64_t load_low_32_bits(CPUX86State *env,
                                                uint64_t value)
 {
     return (uint32_t)value;
+}
+
+/* KVM's reading: what is reserved is ignored, not checked. */
+static uint64_t load_debugctl(CPUX86State *env, uint64_t value)
+{
+    return value & DEBUGCTL_DEFINED;
+}
+
+static uint64_t load_spec_ctrl(CPUX86State *env, uint64_t value)
+{
+    return value & x86_spec_ctrl_bits(env);
 }
 
 /* Bit 1 reads as one; bits 3, 5, 15 and above 21 as zero (2: 3.1.6). */
@@ -188,6 +201,8 @@ void svm_load_vmload_set(CPUX86State *env, const VMCBPage *page)
 #define LOAD_SET_G(live, value)
 #define LOAD_SET_GN(live, value)
 #define LOAD_SET_GH(live, value)
+#define LOAD_SET_GL(live, value)
+#define LOAD_SET_GS(live, value)
 #define SVM_SEGMENT(field, offset, sets, live, load, ...) \
     LOAD_SET_##sets(live, registers.field)
 #define SVM_REGISTER(field, offset, bits, sets, live, load, ...) \
@@ -206,19 +221,25 @@ void svm_read_host_set(CPUX86State *env, const VMCBPage *page,
     read_sets(env, page, registers, SVM_SET_H);
 }
 
-void svm_store_guest_set(CPUX86State *env, const VMCBPage *page,
-                         bool nested_paging)
+void svm_store_guest_set(CPUX86State *env, const VMCBPage *page)
 {
     store_sets(env, page, SVM_SET_G);
-    if (nested_paging) {
+    if (svm_nested_paging(env)) {
         store_sets(env, page, SVM_SET_GN);
+    }
+    if (svm_lbr_virtualization(env)) {
+        store_sets(env, page, SVM_SET_GL);
+    }
+    if (svm_spec_ctrl_virtualization(env)) {
+        store_sets(env, page, SVM_SET_GS);
     }
 }
 
 void svm_read_guest_set(CPUX86State *env, const VMCBPage *page,
                         SVMRegisters *registers)
 {
-    read_sets(env, page, registers, SVM_SET_G | SVM_SET_GN);
+    read_sets(env, page, registers, SVM_SET_G | SVM_SET_GN | SVM_SET_GL |
+              SVM_SET_GS);
 }
 
 static void load_segment_register(CPUX86State *env, X86Seg number,

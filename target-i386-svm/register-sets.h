@@ -14,6 +14,8 @@
 #define SVM_SET_G   2   /* guest state: VMRUN loads, #VMEXIT stores */
 #define SVM_SET_GN  4   /* guest state only with nested paging */
 #define SVM_SET_H   8   /* host state: VMRUN saves, #VMEXIT reloads */
+#define SVM_SET_GL  16  /* guest state only with LBR virtualization */
+#define SVM_SET_GS  32  /* guest state only with SPEC_CTRL virtualization */
 #define SVM_SET_GH  (SVM_SET_G | SVM_SET_H)
 
 /* Values of registers, on their way between processor and memory. */
@@ -50,13 +52,13 @@ void svm_read_host_set(CPUX86State *env, const VMCBPage *page,
 
 /**
  * svm_store_guest_set: write set G to @page, as #VMEXIT does (2: 15.6)
- * @nested_paging: the guest ran with it: set GN too
+ *
+ * The sets GN, GL and GS too, if the guest ran with what they belong to.
  */
-void svm_store_guest_set(CPUX86State *env, const VMCBPage *page,
-                         bool nested_paging);
+void svm_store_guest_set(CPUX86State *env, const VMCBPage *page);
 
 /**
- * svm_read_guest_set: read sets G and GN of @page into @registers
+ * svm_read_guest_set: read sets G, GN, GL and GS of @page into @registers
  */
 void svm_read_guest_set(CPUX86State *env, const VMCBPage *page,
                         SVMRegisters *registers);

@@ -43,9 +43,11 @@ bool x86_init_is_due(CPUX86State *env);
 void x86_meet_init(CPUX86State *env);
 void svm_keep_over_init(CPUX86State *env, const CPUX86State *before);
 bool x86_debug_check_watchpoint(CPUState *cs, CPUWatchpoint *watchpoint);
-bool x86_read_msr(CPUX86State *env);
+bool x86_read_msr(CPUX86State *env, uintptr_t retaddr);
 bool x86_write_msr(CPUX86State *env, uint64_t value, uintptr_t retaddr);
 uint64_t x86_read_tsc(CPUX86State *env);
+void x86_record_interrupt(CPUX86State *env, int vector, target_ulong from);
+bool x86_single_step_is_due(CPUX86State *env);
 void x86_load_null_selector(CPUX86State *env, X86Seg segment,
                             unsigned selector);
 

@@ -9,13 +9,16 @@
 
 /* What QEMU has no name for. */
 #define CPUID_SVM_GMET                  (1U << 17)
+#define CPUID_SVM_V_SPEC_CTRL           (1U << 20)
 #define CPUID_SVM_BUS_LOCK_THRESHOLD    (1U << 29)
 #define CPUID_SVM_IDLE_HLT              (1U << 30)
 #define CPUID_8000_0008_EBX_RDPRU       (1U << 4)
 
 /* Bits of EDX that TCG emulates with the add-on and not without. */
-#define SVM_ADDED_FEATURES  (CPUID_SVM_NRIPSAVE | \
+#define SVM_ADDED_FEATURES  (CPUID_SVM_LBRV | \
                              CPUID_SVM_SVMLOCK | \
+                             CPUID_SVM_NRIPSAVE | \
+                             CPUID_SVM_TSCSCALE | \
                              CPUID_SVM_VMCBCLEAN | \
                              CPUID_SVM_FLUSHASID | \
                              CPUID_SVM_DECODEASSIST | \
@@ -23,6 +26,7 @@
                              CPUID_SVM_PFTHRESHOLD | \
                              CPUID_SVM_V_VMSAVE_VMLOAD | \
                              CPUID_SVM_GMET | \
+                             CPUID_SVM_V_SPEC_CTRL | \
                              CPUID_SVM_VNMI | \
                              CPUID_SVM_BUS_LOCK_THRESHOLD | \
                              CPUID_SVM_IDLE_HLT)
@@ -30,9 +34,19 @@
 /* RDPRU knows MPERF (0) and APERF (1). */
 #define RDPRU_MAX_REGISTER  1
 
-/* Bits of other leaves: instructions that SVM can intercept (2: 15.9). */
+/*
+ * Bits of other leaves: instructions that SVM can intercept (2: 15.9), and
+ * what SPEC_CTRL and PRED_CMD are there for.
+ */
 #define SVM_ADDED_7_0_EBX_FEATURES       CPUID_7_0_EBX_INVPCID
-#define SVM_ADDED_8000_0008_EBX_FEATURES CPUID_8000_0008_EBX_RDPRU
+#define SVM_ADDED_8000_0008_EBX_FEATURES \
+    (CPUID_8000_0008_EBX_RDPRU | \
+     CPUID_8000_0008_EBX_IBPB | \
+     CPUID_8000_0008_EBX_IBRS | \
+     CPUID_8000_0008_EBX_STIBP | \
+     CPUID_8000_0008_EBX_STIBP_ALWAYS_ON | \
+     CPUID_8000_0008_EBX_AMD_SSBD | \
+     CPUID_8000_0008_EBX_AMD_PSFD)
 
 /**
  * svm_add_features_of_silicon: what svm-silicon=on does

@@ -7,6 +7,7 @@
 #ifndef TARGET_I386_SVM_STATE_H
 #define TARGET_I386_SVM_STATE_H
 
+#include "qapi/qapi-types-common.h"
 #include "vmcb.h"
 
 /* The control area as VMRUN read it. */
@@ -38,10 +39,25 @@ typedef struct SVMCleanDifference {
     uint64_t kept;
 } SVMCleanDifference;
 
+/* DEBUGCTL, and what it has recorded (2: 13.1.1). */
+typedef struct SVMLastBranches {
+    uint64_t debugctl;
+    uint64_t branch_from;
+    uint64_t branch_to;
+    uint64_t exception_from;
+    uint64_t exception_to;
+} SVMLastBranches;
+
+/* In hflags: the translator reports branches, see last-branches.c. */
+#define HF_BRANCHES_SHIFT   30
+#define HF_BRANCHES_MASK    (1U << HF_BRANCHES_SHIFT)
+
 /* Properties of a processor, and what it keeps over a reset. */
 typedef struct SVMProperties {
     /* svm-features.h */
     bool silicon;
+    /* Auto: where silicon is not set. */
+    OnOffAuto ignore_msrs;
 
     /* With strict clean bits: the VMCB that SVMState.kept_vmcb names. */
     bool strict_clean_bits;
@@ -94,6 +110,16 @@ typedef struct SVMState {
     /* MSRs (2: 15.30.1, 15.31); model-specific-registers.h has their bits. */
     uint64_t vm_cr;
     uint64_t svm_key;
+
+    /* The host's wait while a guest has its own (2: 15.23). */
+    SVMLastBranches last;
+    SVMLastBranches host_last;
+    /* The instruction that runs, where branches are reported. */
+    uint64_t branch_from;
+    bool branch_was_taken;
+
+    /* SPEC_CTRL of a guest that has its own, beside spec_ctrl. */
+    uint64_t guest_spec_ctrl;
 
     /* IGNNE# as it was last driven; hflags2 follows. */
     bool ignne_level;

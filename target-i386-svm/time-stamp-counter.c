@@ -1,17 +1,44 @@
 /*
- * The time-stamp counter: what RDTSC, RDTSCP and RDMSR of the TSC find, and
- * what a write of the MSR does; RDPRU.
+ * The time-stamp counter: what RDTSC, RDTSCP and RDMSR of the TSC find, what
+ * a write of the MSR does, and TSC_RATIO (2: 15.30.5); RDPRU.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
 
 #include "qemu/osdep.h"
+#include "qemu/host-utils.h"
 #include "cpu.h"
 #include "exec/helper-proto.h"
 #include "tcg/helper-tcg.h"
 #include "svm-callouts.h"
 #include "svm-features.h"
 #include "model-specific-registers.h"
+
+bool svm_has_tsc_ratio(const CPUX86State *env)
+{
+    return (env->features[FEAT_8000_0001_ECX] & CPUID_EXT3_SVM) &&
+           (env->features[FEAT_SVM] & CPUID_SVM_TSCSCALE);
+}
+
+bool svm_write_tsc_ratio(CPUX86State *env, uint64_t value)
+{
+    if (value >> TSC_RATIO_BITS) {
+        return false;
+    }
+    env->amd_tsc_scale_msr = value;
+    return true;
+}
+
+static uint64_t scaled(CPUX86State *env, uint64_t tsc)
+{
+    uint64_t low, high;
+
+    if (!svm_has_tsc_ratio(env)) {
+        return tsc;
+    }
+    mulu64(&low, &high, tsc, env->amd_tsc_scale_msr);
+    return high << 32 | low >> 32;
+}
 
 /* The counter itself; tsc_adjust is what writes have added to QEMU's clock. */
 static uint64_t host_tsc(CPUX86State *env)
@@ -22,19 +49,21 @@ static uint64_t host_tsc(CPUX86State *env)
 /**
  * x86_read_tsc: the time-stamp counter as the processor's software sees it
  *
- * In a guest with the VMCB's TSC_OFFSET.
+ * In a guest scaled by TSC_RATIO, and with the VMCB's TSC_OFFSET.
  */
 uint64_t x86_read_tsc(CPUX86State *env)
 {
     uint64_t tsc = host_tsc(env);
 
-    /* A guest that waits for RSM lends its offset to nobody (2: 15.22). */
-    return env->hflags & HF_GUEST_MASK ? tsc + env->tsc_offset : tsc;
+    /* A handler of SMIs has the host's view (2: 15.22). */
+    return env->hflags & HF_GUEST_MASK ? scaled(env, tsc) + env->tsc_offset
+                                       : tsc;
 }
 
 /*
  * A write goes to the counter itself, from a guest as well: TSC_OFFSET is
- * added to what is read, not taken from what is written (2: 15.30.5).
+ * added to what is read, not taken from what is written, and the ratio does
+ * not count (2: 15.30.5).
  */
 bool x86_write_tsc(CPUX86State *env, uint64_t value)
 {

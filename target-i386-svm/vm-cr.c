@@ -17,11 +17,6 @@ bool svm_has_lock(const CPUX86State *env)
            (env->features[FEAT_SVM] & CPUID_SVM_SVMLOCK);
 }
 
-uint64_t svm_read_vm_cr(CPUX86State *env)
-{
-    return env->svm.vm_cr;
-}
-
 /*
  * SVMDIS beside EFER.SVME is #GP even where the lock keeps the bit from
  * being written.  Of KVM's reading, in which SVMDIS locks itself, the manual
@@ -41,11 +36,6 @@ bool svm_write_vm_cr(CPUX86State *env, uint64_t value)
     }
     env->svm.vm_cr = (env->svm.vm_cr & ~writable) | (value & writable);
     return true;
-}
-
-uint64_t svm_read_key(CPUX86State *env)
-{
-    return 0;
 }
 
 /* Sets the key while VM_CR is not locked, and afterwards has to repeat it. */

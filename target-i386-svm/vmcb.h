@@ -14,6 +14,9 @@
 /* Of the host save area too, which has the same layout. */
 #define VMCB_SIZE               0x1000
 
+/* Of lbr_ctl (0B8h). */
+#define VMCB_LBR_VIRTUALIZATION     (1ULL << 0)
+
 /* An intercept of `intercept` (words 00Ch and 010h) by its exit code. */
 #define VMCB_INTERCEPT(exit_code)   (1ULL << ((exit_code) - SVM_EXIT_INTR))
 

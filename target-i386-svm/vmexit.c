@@ -10,6 +10,7 @@
 #include "tcg/helper-tcg.h"
 #include "system/runstate.h"
 #include "instruction-record.h"
+#include "last-branches.h"
 #include "world-switch.h"
 #include "svm-callouts.h"
 #include "trace.h"
@@ -84,7 +85,7 @@ static void store_guest(CPUX86State *env, const VMCBPage *vmcb)
     uint32_t int_state = controls->int_state & ~SVM_INTERRUPT_SHADOW_MASK;
 
     svm_unmask_undelivered_nmi(env);
-    svm_store_guest_set(env, vmcb, svm_nested_paging(env));
+    svm_store_guest_set(env, vmcb);
 
     if (env->hflags & HF_INHIBIT_IRQ_MASK) {
         int_state |= SVM_INTERRUPT_SHADOW_MASK;
@@ -121,6 +122,9 @@ static void clear_guest_controls(CPUX86State *env)
     if (svm_nested_paging(env)) {
         env->pat = env->svm.host_pat;
     }
+    if ((env->hflags & HF_GUEST_MASK) && svm_lbr_virtualization(env)) {
+        svm_load_host_last_branches(env);
+    }
     env->hflags &= ~(HF_GUEST_MASK | HF_INHIBIT_IRQ_MASK);
     env->hflags2 &= ~SVM_GUEST_HFLAGS2;
     svm_clear_intercepts(env);
@@ -147,6 +151,7 @@ static void load_host(CPUX86State *env, const SVMRegisters *host)
 {
     svm_load_common_state(env, host);
     env->hflags &= ~HF_CPL_MASK;
+    env->svm.branch_was_taken = false;
     /* DR6 keeps the guest's value; all breakpoints are off. */
     cpu_x86_update_dr7(env, DR7_FIXED_1);
 }
@@ -235,7 +240,7 @@ void do_vmexit(CPUX86State *env)
     svm_flush_translations(env);
 
     /* VMRUN has completed only now: a single step traps here. */
-    if (env->eflags & TF_MASK) {
+    if ((env->eflags & TF_MASK) && x86_single_step_is_due(env)) {
         env->dr[6] |= DR6_BS;
         do_interrupt_all(env_archcpu(env), EXCP01_DB, 0, 0, env->eip, 0);
     } else if (rip_is_outside_code_segment(env)) {

@@ -9,6 +9,7 @@
 #include "cpu.h"
 #include "exec/helper-proto.h"
 #include "tcg/helper-tcg.h"
+#include "last-branches.h"
 #include "world-switch.h"
 #include "trace.h"
 
@@ -128,6 +129,10 @@ static void load_guest(CPUX86State *env, const SVMRegisters *guest)
     if (svm_nested_paging(env)) {
         env->pat = guest->g_pat;
     }
+    if (svm_lbr_virtualization(env)) {
+        svm_load_guest_last_branches(env, guest);
+    }
+    env->svm.guest_spec_ctrl = guest->spec_ctrl;
 }
 
 static void set_global_interrupt_flag(CPUX86State *env)

@@ -8,6 +8,7 @@
 #define TARGET_I386_SVM_WORLD_SWITCH_H
 
 #include "register-sets.h"
+#include "svm-features.h"
 
 /* What hflags2 says of the guest that runs. */
 #define SVM_GUEST_HFLAGS2   (HF2_HIF_MASK | HF2_VINTR_MASK | HF2_NPT_MASK | \
@@ -191,6 +192,24 @@ static inline bool svm_virtual_gif_enabled(const CPUX86State *env)
     return (env->hflags & HF_GUEST_MASK) &&
            (env->features[FEAT_SVM] & CPUID_SVM_VGIF) &&
            (env->int_ctl & V_GIF_ENABLED_MASK);
+}
+
+/**
+ * svm_lbr_virtualization: does the guest that VMRUN starts, or that runs, have
+ * DEBUGCTL and the last branches for itself (2: 15.23)?
+ */
+static inline bool svm_lbr_virtualization(const CPUX86State *env)
+{
+    return (env->svm.controls.lbr_ctl & VMCB_LBR_VIRTUALIZATION) &&
+           (env->features[FEAT_SVM] & CPUID_SVM_LBRV);
+}
+
+/**
+ * svm_spec_ctrl_virtualization: does a guest have SPEC_CTRL for itself?
+ */
+static inline bool svm_spec_ctrl_virtualization(const CPUX86State *env)
+{
+    return env->features[FEAT_SVM] & CPUID_SVM_V_SPEC_CTRL;
 }
 
 static inline bool svm_nested_paging(const CPUX86State *env)

@@ -12,7 +12,7 @@
 
 #define FAULT_PF                14
 
-/* A guest's code, and the page after it. */
+/* What follows the page of a guest's code. */
 #define CODE_END                (GUEST_CODE + PAGE)
 /* Guest-physical, and not in the nested table. */
 #define NOT_MAPPED              0x80000

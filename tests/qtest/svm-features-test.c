@@ -123,10 +123,10 @@ static const struct Feature {
     bool emulated;
 } features[] = {
     { 0, "npt", true },
-    { 1, "lbrv" },
+    { 1, "lbrv", true },
     { 2, "svm-lock", true },
     { 3, "nrip-save", true },
-    { 4, "tsc-scale" },
+    { 4, "tsc-scale", true },
     { 5, "vmcb-clean", true },
     { 6, "flushbyasid", true },
     { 7, "decodeassists", true },
@@ -136,7 +136,7 @@ static const struct Feature {
     { 15, "v-vmsave-vmload", true },
     { 16, "vgif", true },
     { 17, "gmet", true },
-    { 20, "v-spec-ctrl" },
+    { 20, "v-spec-ctrl", true },
     { 24, "tlbictl" },
     { 25, "vnmi", true },
     { 28, "svme-addr-chk", true },

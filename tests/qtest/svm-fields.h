@@ -24,6 +24,8 @@ enum {
     SVM_SET_G = 2,
     SVM_SET_GN = 4,
     SVM_SET_H = 8,
+    SVM_SET_GL = 16,
+    SVM_SET_GS = 32,
     SVM_SET_GH = SVM_SET_G | SVM_SET_H,
 };
 

@@ -73,6 +73,10 @@ guest_write_msr:
         exit_for_ever
 
 guest_read_tsc:
+        rdtscp
+        mov     %rdx, %rsi
+        shl     $32, %rsi
+        or      %rax, %rsi
         rdtsc
         mov     %rdx, %rbx
         shl     $32, %rbx

@@ -305,6 +305,19 @@ step_read_msr:
         rdmsr
         return_edx_eax
 
+/* DEBUGCTL.LBR is set around one jump. */
+step_jump_recorded:
+        mov     $0x1d9, %ecx
+        mov     $1, %eax
+        xor     %edx, %edx
+        wrmsr
+        mov     $0, %eax
+1:      jmp     2f
+        nop
+2:      wrmsr
+        mov     $1b, %eax
+        ret
+
 step_read_tsc:
         rdtsc
         return_edx_eax
