@@ -158,11 +158,12 @@ bool x86_read_msr(CPUX86State *env, uintptr_t retaddr)
     const ModelSpecificRegister *reg = addressed_register(env);
     uint64_t value;
 
-    if (!reg || !(reg->read || reg->place || reg->is_write_only)) {
-        return false;
-    }
-    if (reg->is_write_only) {
+    if (x86_msr_is_foreign(env, env->regs[R_ECX]) ||
+        (reg && reg->is_write_only)) {
         raise_exception_err_ra(env, EXCP0D_GPF, 0, retaddr);
+    }
+    if (!reg || !(reg->read || reg->place)) {
+        return false;
     }
     value = reg->read ? reg->read(env)
                       : *(uint64_t *)((uint8_t *)env + reg->place);
@@ -180,8 +181,11 @@ bool x86_read_msr(CPUX86State *env, uintptr_t retaddr)
 bool x86_write_msr(CPUX86State *env, uint64_t value, uintptr_t retaddr)
 {
     const ModelSpecificRegister *reg = addressed_register(env);
-    bool legal = !holds_only_canonical_addresses(env->regs[R_ECX]) ||
-                 is_canonical(env, value);
+    uint32_t index = env->regs[R_ECX];
+    bool legal = (!holds_only_canonical_addresses(index) ||
+                  is_canonical(env, value)) &&
+                 !x86_msr_is_foreign(env, index) &&
+                 !x86_msr_value_is_reserved(env, index, value);
 
     if (legal && (!reg || !reg->write)) {
         return false;

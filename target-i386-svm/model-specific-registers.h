@@ -32,6 +32,29 @@
  */
 uint64_t x86_spec_ctrl_bits(const CPUX86State *env);
 
+/**
+ * x86_ignores_msrs: does the processor let accesses to MSRs that are not
+ * there pass, and reserved bits of those that are (the property ignore-msrs)?
+ */
+bool x86_ignores_msrs(const CPUX86State *env);
+
+/**
+ * x86_msr_is_foreign: is the register one of Intel's, that QEMU has for every
+ * processor, and is to be #GP?
+ */
+bool x86_msr_is_foreign(const CPUX86State *env, uint32_t index);
+
+/**
+ * x86_msr_value_is_reserved: is the write to a register of QEMU's #GP?
+ */
+bool x86_msr_value_is_reserved(const CPUX86State *env, uint32_t index,
+                               uint64_t value);
+
+/**
+ * x86_pat_is_legal: has a PAT no reserved memory type (2: 7.8.1)?
+ */
+bool x86_pat_is_legal(uint64_t pat);
+
 /*
  * What RDMSR finds and WRMSR does, for the table in
  * model-specific-registers.c; x86_read_tsc() is in svm-callouts.h.  A write

@@ -45,6 +45,7 @@ void svm_keep_over_init(CPUX86State *env, const CPUX86State *before);
 bool x86_debug_check_watchpoint(CPUState *cs, CPUWatchpoint *watchpoint);
 bool x86_read_msr(CPUX86State *env, uintptr_t retaddr);
 bool x86_write_msr(CPUX86State *env, uint64_t value, uintptr_t retaddr);
+void x86_check_unknown_msr(CPUX86State *env, uintptr_t retaddr);
 uint64_t x86_read_tsc(CPUX86State *env);
 void x86_record_interrupt(CPUX86State *env, int vector, target_ulong from);
 bool x86_single_step_is_due(CPUX86State *env);

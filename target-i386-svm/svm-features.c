@@ -52,6 +52,11 @@ bool svm_add_features_of_silicon(X86CPU *cpu, Error **errp)
     CPUX86State *env = &cpu->env;
     const SVMSilicon *silicon = silicon_of(env);
 
+    if (cpu->svm.ignore_msrs == ON_OFF_AUTO_OFF && !silicon) {
+        error_setg(errp, "ignore-msrs=off: the MSRs of this model's silicon "
+                   "are not listed; those of EPYC models are");
+        return false;
+    }
     if (!cpu->svm.silicon) {
         return true;
     }

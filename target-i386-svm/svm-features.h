@@ -55,7 +55,8 @@
  * 8000_000A EDX that silicon of this family and model has and that are
  * emulated; what the user said of a feature himself holds.
  *
- * Returns false with an error if nobody has listed that silicon's features.
+ * Returns false with an error if nobody has listed that silicon's features,
+ * or its MSRs where ignore-msrs=off is to make all others #GP.
  */
 bool svm_add_features_of_silicon(X86CPU *cpu, Error **errp);
 

@@ -9,6 +9,7 @@
 #include "qemu/osdep.h"
 #include "cpu.h"
 #include "tcg/helper-tcg.h"
+#include "model-specific-registers.h"
 #include "world-switch.h"
 
 /* In a function that returns the broken rule: fail if @condition holds. */
@@ -26,7 +27,7 @@ static uint64_t map_limit(CPUX86State *env, uint64_t size)
     return (1ULL << env_archcpu(env)->phys_bits) - size;
 }
 
-static bool pat_is_legal(uint64_t pat)
+bool x86_pat_is_legal(uint64_t pat)
 {
     int i;
 
@@ -79,7 +80,7 @@ static const char *check_nested_paging(CPUX86State *env,
             "NP_ENABLE while the host's CR0.PG is 0");
     FAIL_IF(c->nested_cr3 >> env_archcpu(env)->phys_bits, c->nested_cr3,
             "N_CR3 is above the physical address limit");
-    FAIL_IF(!pat_is_legal(guest->g_pat), guest->g_pat,
+    FAIL_IF(!x86_pat_is_legal(guest->g_pat), guest->g_pat,
             "G_PAT has a reserved memory type");
     return NULL;
 }
