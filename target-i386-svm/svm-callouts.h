@@ -38,6 +38,7 @@ void svm_event_meets_task_gate(CPUX86State *env, bool has_error_code,
 void svm_check_task_switch(CPUX86State *env, uint16_t selector,
                            uint64_t reason, uintptr_t retaddr);
 void svm_enter_smm(CPUX86State *env);
+void svm_store_smm_state(CPUX86State *env, hwaddr save_state);
 void svm_leave_smm(CPUX86State *env);
 bool x86_init_is_due(CPUX86State *env);
 void x86_meet_init(CPUX86State *env);
