@@ -629,8 +629,11 @@ static bool is_for_this_emulator(const SVMCase *test)
 
 static bool has_mark(const SVMCase *test, const char *option)
 {
-    return g_str_equal(option, "--still-open") ? test->still_open :
-                                                 test->fails_on_pristine;
+    if (g_str_equal(option, "--still-open")) {
+        return test->still_open;
+    }
+    return test->fails_on_pristine ||
+           (test->fails_on_pristine_i386 && !svm_has_long_mode());
 }
 
 /* A row that stands for several hosts is a case for each of them. */
