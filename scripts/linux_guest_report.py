@@ -236,16 +236,7 @@ class LinuxGuestReport(L1Report):
     def as_dict(self, problem: str | None) -> dict[str, Any]:
         """For --json; numbers as numbers."""
         return {
-            "right": problem is None,
-            "problem": problem,
-            "emulator": self.emulator,
-            "kernel": self.kernel,
-            "cpu_model": self.cpu_model,
-            "cpus": self.cpus,
-            "features_found": self.found,
-            "features_used": self.used,
-            "kvm_amd_parameters": self.parameters,
-            "kvm_log": self.kvm_log,
+            **self.l1_as_dict(problem),
             "levels": self.guest.level,
             "machine": self.guest.machine,
             "vcpus": self.guest.vcpus,

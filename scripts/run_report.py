@@ -100,6 +100,21 @@ class L1Report:
             ("kvm-amd uses", " ".join(self.used) or "none of them"),
         ]
 
+    def l1_as_dict(self, problem: str | None) -> dict[str, Any]:
+        """What --json says of any L1 with KVM, and of the verdict."""
+        return {
+            "right": problem is None,
+            "problem": problem,
+            "emulator": self.emulator,
+            "kernel": self.kernel,
+            "cpu_model": self.cpu_model,
+            "cpus": self.cpus,
+            "features_found": self.found,
+            "features_used": self.used,
+            "kvm_amd_parameters": self.parameters,
+            "kvm_log": self.kvm_log,
+        }
+
 
 def table(rows: list[tuple[str, str]]) -> str:
     """Rows for the reader, without those that say nothing."""
@@ -221,16 +236,7 @@ class RunReport(L1Report):
         """For --json; numbers as numbers."""
         ticks = {k: int(v) for k, v in self.ticks.items() if v.isdigit()}
         return {
-            "right": problem is None,
-            "problem": problem,
-            "emulator": self.emulator,
-            "kernel": self.kernel,
-            "cpu_model": self.cpu_model,
-            "cpus": self.cpus,
-            "features_found": self.found,
-            "features_used": self.used,
-            "kvm_amd_parameters": self.parameters,
-            "kvm_log": self.kvm_log,
+            **self.l1_as_dict(problem),
             "guests": self.guests,
             "exits_asked": self.asked,
             "exits_right": self.seen,

@@ -9,6 +9,7 @@
 #include "cpu.h"
 #include "tcg/helper-tcg.h"
 #include "svm-callouts.h"
+#include "world-switch.h"
 #include "model-specific-registers.h"
 
 typedef struct ModelSpecificRegister {
@@ -142,11 +143,6 @@ static bool holds_only_canonical_addresses(uint32_t index)
     }
 }
 
-static bool is_canonical(CPUX86State *env, uint64_t address)
-{
-    return sextract64(address, 0, cpu_x86_virtual_addr_width(env)) == address;
-}
-
 /**
  * x86_read_msr: RDMSR of the register in ECX
  *
@@ -183,7 +179,7 @@ bool x86_write_msr(CPUX86State *env, uint64_t value, uintptr_t retaddr)
     const ModelSpecificRegister *reg = addressed_register(env);
     uint32_t index = env->regs[R_ECX];
     bool legal = (!holds_only_canonical_addresses(index) ||
-                  is_canonical(env, value)) &&
+                  x86_is_canonical(env, value)) &&
                  !x86_msr_is_foreign(env, index) &&
                  !x86_msr_value_is_reserved(env, index, value);
 

@@ -11,7 +11,7 @@
 #include "exec/helper-proto.h"
 #include "tcg/helper-tcg.h"
 #include "svm-callouts.h"
-#include "vmcb.h"
+#include "world-switch.h"
 
 enum {
     INVPCID_ADDRESS,
@@ -20,18 +20,13 @@ enum {
     INVPCID_ALL,
 };
 
-static bool is_canonical(CPUX86State *env, uint64_t address)
-{
-    return sextract64(address, 0, cpu_x86_virtual_addr_width(env)) == address;
-}
-
 /* CR4.PCIDE cannot be set: only identifier 0 may be named. */
 static bool operands_are_legal(CPUX86State *env, uint64_t type,
                                uint64_t identifier, uint64_t address)
 {
     switch (type) {
     case INVPCID_ADDRESS:
-        return identifier == 0 && is_canonical(env, address);
+        return identifier == 0 && x86_is_canonical(env, address);
     case INVPCID_ONE_CONTEXT:
         return identifier == 0;
     case INVPCID_ALL_WITH_GLOBAL:

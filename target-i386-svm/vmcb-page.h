@@ -55,7 +55,7 @@ void vmcb_page_store_slow(const VMCBPage *page, unsigned offset,
  *
  * The access to RAM is a single one, which the compiler can neither repeat
  * nor split: other processors may write the field at any time.  The only
- * field that is not naturally aligned is read as two halves.
+ * field that is not naturally aligned is read, and written, as two halves.
  */
 static inline uint64_t vmcb_page_load(const VMCBPage *page, unsigned offset,
                                       unsigned bits)
@@ -104,6 +104,11 @@ static inline void vmcb_page_store(const VMCBPage *page, unsigned offset,
         qatomic_set((uint32_t *)field, cpu_to_le32(value));
         break;
     default:
+        if (offset % 8) {
+            vmcb_page_store(page, offset, 32, value);
+            vmcb_page_store(page, offset + 4, 32, value >> 32);
+            return;
+        }
         qatomic_set__nocheck((uint64_t *)field, cpu_to_le64(value));
     }
 }

@@ -179,8 +179,7 @@ static const char *failed_host_check(CPUX86State *env,
 static bool rip_is_outside_code_segment(CPUX86State *env)
 {
     if (env->hflags & HF_CS64_MASK) {
-        return env->eip != sextract64(env->eip, 0,
-                                      cpu_x86_virtual_addr_width(env));
+        return !x86_is_canonical(env, env->eip);
     }
     return env->eip > env->segs[R_CS].limit;
 }

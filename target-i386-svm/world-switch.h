@@ -212,6 +212,15 @@ static inline bool svm_spec_ctrl_virtualization(const CPUX86State *env)
     return env->features[FEAT_SVM] & CPUID_SVM_V_SPEC_CTRL;
 }
 
+/**
+ * x86_is_canonical: is @address one that the processor's virtual addresses
+ * reach (2: 1.1.3)?
+ */
+static inline bool x86_is_canonical(CPUX86State *env, uint64_t address)
+{
+    return sextract64(address, 0, cpu_x86_virtual_addr_width(env)) == address;
+}
+
 static inline bool svm_nested_paging(const CPUX86State *env)
 {
     return env->hflags2 & HF2_NPT_MASK;

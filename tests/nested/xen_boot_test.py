@@ -1,24 +1,16 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Xen as L1: versions, forms of dom0, numbers of CPUs, and processors.
 
-    xen_boot_test.py --list            each case, and 'quick' or 'all'
-    xen_boot_test.py CASE [--qemu ...] run one; 0 right, 77 its packages are missing
+boot_cases.py says how to call it.
 """
 
-import argparse
-import json
 import re
-import subprocess
 import sys
-import tempfile
-from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-CHECKOUT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(CHECKOUT / "scripts"))
+import boot_cases
 
-SKIPPED = 77
-FEATURES_PAGE = CHECKOUT / "docs/features.rst"
+FEATURES_PAGE = boot_cases.CHECKOUT / "docs/features.rst"
 
 
 class Case(NamedTuple):
@@ -56,55 +48,23 @@ CASES = [
 QUICK = {Case("4.17", "pvh", 1, "EPYC")}
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("case", nargs="?", help="a name of --list")
-    parser.add_argument("--list", action="store_true")
-    parser.add_argument("--qemu", default="ours", help="as of `./svm xen`")
-    options = parser.parse_args()
-    if options.list:
-        for case in CASES:
-            print(case.name, "quick" if case in QUICK else "all")
-        return 0
-    case = next((case for case in CASES if case.name == options.case), None)
-    if case is None:
-        parser.error(f"unknown case {options.case}")
-    return run(case, options.qemu)
-
-
 def run(case: Case, qemu: str) -> int:
     """Boot one machine and check that the run was what the case says."""
-    from apt_archive import NoNetwork
     from xen_package import find_xen
 
-    try:
-        find_xen(case.xen)
-    except NoNetwork as error:
-        print(f"skipped: {error}")
-        return SKIPPED
-    with tempfile.TemporaryDirectory() as temporary:
-        result_file = Path(temporary, "result.json")
-        command = [CHECKOUT / "svm", "xen", case.xen, "--qemu", qemu]
-        command += ["--guest", case.guest]
-        command += ["--dom0", case.dom0, "--smp", str(case.smp), "--cpu", case.cpu]
-        status = subprocess.run([*command, "--json", result_file]).returncode
-        if status:
-            print(f"FAIL: ./svm xen ended with status {status}")
-            return 1
-        result = json.loads(result_file.read_text())
-    # That the run was right is its status; here: that it was the run asked for.
-    right = True
-    for what, seen, due in (
-        ("Xen's version", result["xen"].startswith(case.xen + "."), True),
-        ("dom0", result["dom0"], case.dom0),
-        ("guest", result["guest"].get("type", "none").lower(), case.guest),
-        ("CPUs", result["cpus"], case.smp),
-        ("CPUID 8000_000A EDX", result["features_offered"], features_due(case, qemu)),
-    ):
-        if seen != due:
-            print(f"FAIL: {what}: {seen} instead of {due}")
-            right = False
-    return 0 if right else 1
+    def facts(result: dict[str, Any]) -> list[tuple[str, Any, Any]]:
+        features = features_due(case, qemu)
+        return [
+            ("Xen's version", result["xen"].startswith(case.xen + "."), True),
+            ("dom0", result["dom0"], case.dom0),
+            ("guest", result["guest"].get("type", "none").lower(), case.guest),
+            ("CPUs", result["cpus"], case.smp),
+            ("CPUID 8000_000A EDX", result["features_offered"], features),
+        ]
+
+    command = ["xen", case.xen, "--qemu", qemu, "--guest", case.guest]
+    command += ["--dom0", case.dom0, "--smp", str(case.smp), "--cpu", case.cpu]
+    return boot_cases.boot(lambda: find_xen(case.xen), command, facts)
 
 
 def features_due(case: Case, qemu: str) -> int:
@@ -132,4 +92,4 @@ def silicon_features(model: str) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(boot_cases.main(__doc__, CASES, QUICK, run))

@@ -54,15 +54,6 @@ static void clear_in_entry(SVMMachine *machine, uint64_t page, uint64_t bits)
     table[page / PAGE] &= cpu_to_le64(~bits);
 }
 
-static void make_user(SVMMachine *machine)
-{
-    svm_set(machine, VMCB, "cs.attributes", 0xafb);
-    svm_set(machine, VMCB, "cs.selector", SELECTOR_CODE_64 | 3);
-    svm_set(machine, VMCB, "ss.attributes", 0xcf3);
-    svm_set(machine, VMCB, "ss.selector", SELECTOR_DATA | 3);
-    svm_set(machine, VMCB, "cpl", 3);
-}
-
 static void prepare(SVMMachine *machine, const ExecuteTrap *trap)
 {
     svm_prepare_guest(machine, GUEST_vmmcall);
@@ -75,7 +66,7 @@ static void prepare(SVMMachine *machine, const ExecuteTrap *trap)
             NP_ENABLE | (trap->not_enabled ? 0 : GMET_ENABLE));
     svm_set_mailbox(machine, MAILBOX_GUEST_RBX, trap->address);
     if (trap->code_in_user_mode) {
-        make_user(machine);
+        svm_make_user(machine);
     }
 }
 

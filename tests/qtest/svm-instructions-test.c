@@ -42,15 +42,6 @@ typedef struct Instruction {
     uint64_t exit_info_2;
 } Instruction;
 
-static void make_user(SVMMachine *machine)
-{
-    svm_set(machine, VMCB, "cs.attributes", 0xafb);
-    svm_set(machine, VMCB, "cs.selector", SELECTOR_CODE_64 | 3);
-    svm_set(machine, VMCB, "ss.attributes", 0xcf3);
-    svm_set(machine, VMCB, "ss.selector", SELECTOR_DATA | 3);
-    svm_set(machine, VMCB, "cpl", 3);
-}
-
 static void instruction(SVMMachine *machine, const SVMCase *test)
 {
     const Instruction *i = test->data;
@@ -58,7 +49,7 @@ static void instruction(SVMMachine *machine, const SVMCase *test)
     svm_prepare_guest(machine, GUEST_vmmcall);
     svm_put_code(machine, GUEST_CODE, i->bytes, i->length);
     if (i->is_user) {
-        make_user(machine);
+        svm_make_user(machine);
     }
     svm_set(machine, VMCB, "cr4", CR4_HOST | i->cr4);
     svm_set_mailbox(machine, MAILBOX_GUEST_RBX, i->rbx);

@@ -37,15 +37,6 @@ typedef struct Instruction {
     unsigned bytes_before;
 } Instruction;
 
-static void make_user(SVMMachine *machine)
-{
-    svm_set(machine, VMCB, "cs.attributes", 0xafb);
-    svm_set(machine, VMCB, "cs.selector", SELECTOR_CODE_64 | 3);
-    svm_set(machine, VMCB, "ss.attributes", 0xcf3);
-    svm_set(machine, VMCB, "ss.selector", SELECTOR_DATA | 3);
-    svm_set(machine, VMCB, "cpl", 3);
-}
-
 static void instruction(SVMMachine *machine, const SVMCase *test)
 {
     const Instruction *i = test->data;
@@ -56,7 +47,7 @@ static void instruction(SVMMachine *machine, const SVMCase *test)
         svm_prepare_guest(machine, GUEST_vmmcall);
     }
     if (i->is_user) {
-        make_user(machine);
+        svm_make_user(machine);
         svm_intercept(machine, SVM_EXIT_EXCP_BASE + FAULT_GP);
     }
     if (i->is_real_mode) {

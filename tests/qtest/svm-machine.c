@@ -342,6 +342,20 @@ void svm_prepare_guest(SVMMachine *machine, SVMGuest guest)
     }
 }
 
+static void set_bits(SVMMachine *machine, const char *field, uint64_t bits)
+{
+    svm_set(machine, VMCB, field, svm_get(machine, VMCB, field) | bits);
+}
+
+void svm_make_user(SVMMachine *machine)
+{
+    set_bits(machine, "cs.selector", 3);
+    set_bits(machine, "cs.attributes", 0x60);
+    set_bits(machine, "ss.selector", 3);
+    set_bits(machine, "ss.attributes", 0x60);
+    svm_set(machine, VMCB, "cpl", 3);
+}
+
 /* The levels of a nested table, a page each, by the host's mode. */
 static unsigned nested_levels(const SVMMachine *machine)
 {

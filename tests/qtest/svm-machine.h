@@ -193,6 +193,11 @@ void svm_prepare_guest_32(SVMMachine *machine, SVMGuest guest);
 void svm_prepare_guest(SVMMachine *machine, SVMGuest guest);
 
 /**
+ * svm_make_user: the guest in VMCB, of 64 or 32 bits, runs at CPL 3
+ */
+void svm_make_user(SVMMachine *machine);
+
+/**
  * svm_put_code: let the guest in VMCB run @bytes, and VMMCALL after them
  */
 void svm_put_code(SVMMachine *machine, uint64_t address, const void *bytes,

@@ -81,16 +81,12 @@ static void prepare_user_32(SVMMachine *machine)
     stl_le_p(svm_ram(machine, TASK_STATE + 4), EXCEPTION_STACK);
     stl_le_p(svm_ram(machine, TASK_STATE + 8), SELECTOR_DATA);
     svm_set(machine, VMCB, "idtr.base", INTERRUPT_TABLE);
-    svm_set(machine, VMCB, "cs.attributes", 0xcfb);
-    svm_set(machine, VMCB, "cs.selector", SELECTOR_CODE_32 | 3);
 }
 
 static void prepare_user_64(SVMMachine *machine)
 {
     svm_prepare_guest(machine, GUEST_undefined);
     stq_le_p(svm_ram(machine, TASK_STATE + 4), EXCEPTION_STACK);
-    svm_set(machine, VMCB, "cs.attributes", 0xafb);
-    svm_set(machine, VMCB, "cs.selector", SELECTOR_CODE_64 | 3);
 }
 
 static void load_task_register(SVMMachine *machine, const TaskRegister *tr)
@@ -100,13 +96,6 @@ static void load_task_register(SVMMachine *machine, const TaskRegister *tr)
     svm_set(machine, VMCB, "tr.limit", tr->limit);
     svm_set(machine, VMCB, "tr.attributes", tr->attributes);
     svm_step(machine, STEP_vmload, VMCB, 0);
-}
-
-static void make_user(SVMMachine *machine)
-{
-    svm_set(machine, VMCB, "ss.attributes", 0xcf3);
-    svm_set(machine, VMCB, "ss.selector", SELECTOR_DATA | 3);
-    svm_set(machine, VMCB, "cpl", 3);
 }
 
 static void stack_from_task_state(SVMMachine *machine, const SVMCase *test)
@@ -119,7 +108,7 @@ static void stack_from_task_state(SVMMachine *machine, const SVMCase *test)
     } else {
         prepare_user_64(machine);
     }
-    make_user(machine);
+    svm_make_user(machine);
     svm_intercept(machine, SVM_EXIT_SHUTDOWN);
     load_task_register(machine, tr);
     svm_run(machine);
@@ -147,9 +136,7 @@ static void ports_from_task_state(SVMMachine *machine, const SVMCase *test)
 {
     svm_prepare_guest(machine, GUEST_write_memory_read_port);
     svm_set_mailbox(machine, MAILBOX_GUEST_RBX, SCRATCH);
-    svm_set(machine, VMCB, "cs.attributes", 0xafb);
-    svm_set(machine, VMCB, "cs.selector", SELECTOR_CODE_64 | 3);
-    make_user(machine);
+    svm_make_user(machine);
     svm_intercept(machine, SVM_EXIT_EXCP_BASE + FAULT_GP);
     stw_le_p(svm_ram(machine, TASK_STATE + 0x66), 0x68);
     load_task_register(machine, test->data);
@@ -280,6 +267,12 @@ static void set_device_register(SVMMachine *machine, unsigned reg,
     qtest_outl(svm_qtest(machine), 0xcfc, value);
 }
 
+static void map_device(SVMMachine *machine)
+{
+    set_device_register(machine, 0x10, DEVICE_MEMORY);
+    set_device_register(machine, 0x04, 2);
+}
+
 static void permission_map_on_device(SVMMachine *machine, const SVMCase *test)
 {
     /* mov $DEVICE_CLOCK * 8, %dx; in (%dx), %al; vmmcall */
@@ -289,8 +282,7 @@ static void permission_map_on_device(SVMMachine *machine, const SVMCase *test)
     const PermissionMap *map = test->data;
     uint64_t exit_code;
 
-    set_device_register(machine, 0x10, DEVICE_MEMORY);
-    set_device_register(machine, 0x04, 2);
+    map_device(machine);
     svm_prepare_guest(machine, map->guest);
     if (map->exit_code == SVM_EXIT_IOIO) {
         memcpy(svm_ram(machine, GUEST_DATA), read_port, sizeof(read_port));
@@ -334,6 +326,30 @@ static void own_event(SVMMachine *machine, const SVMCase *test)
     svm_expect_exit(machine, test, SVM_EXIT_NPF);
     svm_expect(test, "EXITINTINFO", svm_get(machine, VMCB, "exit_int_info"),
                event->info);
+}
+
+/*
+ * The entries that CR3 points to in PAE mode lie there: whatever they say, the
+ * processor may find them illegal or run wild, and nothing else ends.
+ */
+#define DEVICE_PDPTES           (DEVICE_MEMORY + DEVICE_CLOCK - 0x10)
+
+static void host_pdptes_on_device(SVMMachine *machine, const SVMCase *test)
+{
+    map_device(machine);
+    svm_step_begin(machine, 0, STEP_write_cr3, 0, DEVICE_PDPTES);
+    svm_expect_emulator_survives(machine, test);
+}
+
+static void guest_pdptes_on_device(SVMMachine *machine, const SVMCase *test)
+{
+    map_device(machine);
+    svm_prepare_guest_32(machine, GUEST_vmmcall);
+    svm_set(machine, VMCB, "cr0", 0x80000011);
+    svm_set(machine, VMCB, "cr4", 0x20);
+    svm_set(machine, VMCB, "cr3", DEVICE_PDPTES);
+    svm_step_begin(machine, 0, STEP_vmrun, VMCB, 0);
+    svm_expect_emulator_survives(machine, test);
 }
 
 /* An intercepted #GP has no EXITINFO2. */
@@ -584,6 +600,17 @@ static const SVMCase cases[] = {
         .data = &(const PermissionMap) {
             GUEST_vmmcall, "iopm_base_pa", DEVICE_MEMORY, 0, 0, SVM_EXIT_IOIO
         },
+    }, {
+        .path = "vmexit/pdptes-on-device/host",
+        .rule = "2: 5.2.3 (row 48)",
+        .run = host_pdptes_on_device,
+        .arguments = DEVICE,
+        .host_mode = HOST_PAE,
+    }, {
+        .path = "vmexit/pdptes-on-device/guest",
+        .rule = "2: 5.2.3 (row 48)",
+        .run = guest_pdptes_on_device,
+        .arguments = DEVICE,
     }, {
         .path = "vmexit/general-protection-has-no-address",
         .rule = "2: 15.12.14 (row 41)",

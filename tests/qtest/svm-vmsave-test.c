@@ -305,9 +305,7 @@ static void intercepted_bad_operand(SVMMachine *machine, const SVMCase *test)
 static void prepare_user(SVMMachine *machine, SVMGuest program)
 {
     svm_prepare_guest(machine, program);
-    svm_set(machine, VMCB, "cs.attributes", 0xafb);
-    svm_set(machine, VMCB, "ss.attributes", 0xcf3);
-    svm_set(machine, VMCB, "cpl", 3);
+    svm_make_user(machine);
 }
 
 static void prepare_real_mode(SVMMachine *machine, SVMGuest program)
