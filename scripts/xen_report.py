@@ -168,7 +168,8 @@ class XenReport(L1Report):
         """The line that says it all."""
         if problem:
             return f"verdict: WRONG - {problem}"
-        guest = f", a {self.guest.upper()} guest" if self.guest != "none" else ""
+        kind = {"pvh": "a PVH", "hvm": "an HVM"}.get(self.guest)
+        guest = f", {kind} guest" if kind else ""
         return (
             f"verdict: right - Xen {self.xen_version} with dom0={self.dom0}: "
             f"userspace{guest}, power-off, all SVM features found"

@@ -40,9 +40,10 @@ CASES = [
     *(Case("4.20", "pvh", 1, model) for model in SILICON),
     Case("4.20", "pvh", 2, "max"),
     *(
-        Case(xen, dom0, 1, "EPYC", "pvh")
+        Case(xen, dom0, 1, "EPYC", guest)
         for xen in ("4.17", "4.20")
         for dom0 in ("pvh", "pv")
+        for guest in ("pvh", "hvm")
     ),
 ]
 QUICK = {Case("4.17", "pvh", 1, "EPYC")}
