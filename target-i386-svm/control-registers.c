@@ -105,15 +105,19 @@ void helper_write_crN(CPUX86State *env, int reg, target_ulong value)
 {
     switch (reg) {
     case 0:
+        svm_count(env, SVM_COUNT(cr0_write));
         write_cr0(env, value, GETPC());
         break;
     case 3:
+        svm_count(env, SVM_COUNT(cr3_write));
         write_cr3(env, value, GETPC());
         break;
     case 4:
+        svm_count(env, SVM_COUNT(cr4_write));
         write_cr4(env, value, GETPC());
         break;
     case 8:
+        svm_count(env, SVM_COUNT(cr8_write));
         write_cr8(env, value);
         break;
     default:

@@ -20,6 +20,8 @@
 void helper_stgi(CPUX86State *env)
 {
     cpu_svm_check_intercept_param(env, SVM_EXIT_STGI, 0, GETPC());
+    svm_count(env, SVM_COUNT(stgi));
+    svm_count_run_ended(env);
 
     if (svm_virtual_gif_enabled(env)) {
         env->int_ctl |= V_GIF_MASK;
@@ -35,6 +37,7 @@ void helper_stgi(CPUX86State *env)
 void helper_clgi(CPUX86State *env)
 {
     cpu_svm_check_intercept_param(env, SVM_EXIT_CLGI, 0, GETPC());
+    svm_count(env, SVM_COUNT(clgi));
 
     if (svm_virtual_gif_enabled(env)) {
         env->int_ctl &= ~V_GIF_MASK;

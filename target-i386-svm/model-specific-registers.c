@@ -154,6 +154,7 @@ bool x86_read_msr(CPUX86State *env, uintptr_t retaddr)
     const ModelSpecificRegister *reg = addressed_register(env);
     uint64_t value;
 
+    svm_count_msr(env, env->regs[R_ECX], false);
     if (x86_msr_is_foreign(env, env->regs[R_ECX]) ||
         (reg && reg->is_write_only)) {
         raise_exception_err_ra(env, EXCP0D_GPF, 0, retaddr);
@@ -183,6 +184,7 @@ bool x86_write_msr(CPUX86State *env, uint64_t value, uintptr_t retaddr)
                  !x86_msr_is_foreign(env, index) &&
                  !x86_msr_value_is_reserved(env, index, value);
 
+    svm_count_msr(env, index, true);
     if (legal && (!reg || !reg->write)) {
         return false;
     }

@@ -10,47 +10,11 @@
 #include "system/dma.h"
 #include "monitor/hmp-target.h"
 #include "monitor/monitor.h"
+#include "exit-names.h"
 #include "register-sets.h"
 
 /* Columns that the names of intercepts may fill. */
 #define LINE_WIDTH 76
-
-static const char *exit_name(uint64_t code)
-{
-    if (code == SVM_EXIT_ERR) {
-        return "INVALID";
-    }
-    switch (code) {
-#define SVM_EXIT_NAME(name) \
-    case SVM_EXIT_##name: \
-        return #name;
-#include "exit-codes.h.inc"
-    default:
-        return NULL;
-    }
-}
-
-static char *intercept_name(uint32_t code)
-{
-    const char *name = exit_name(code);
-
-    if (name) {
-        return g_strdup(name);
-    }
-    if (code < SVM_EXIT_EXCP_BASE) {
-        return g_strdup_printf("%s%u_%s",
-                               code < SVM_EXIT_READ_DR0 ? "CR" : "DR",
-                               code % 16, code & 0x10 ? "WRITE" : "READ");
-    }
-    if (code < SVM_EXIT_INTR) {
-        return g_strdup_printf("EXCEPTION_%u", code - SVM_EXIT_EXCP_BASE);
-    }
-    if (code >= SVM_EXIT_CR0_WRITE_TRAP && code < SVM_EXIT_INVLPGB) {
-        return g_strdup_printf("CR%u_WRITE_TRAP",
-                               code - SVM_EXIT_CR0_WRITE_TRAP);
-    }
-    return g_strdup_printf("0x%x", code);
-}
 
 /* Collect the names of the bits that are set, in lines of bounded length. */
 static void append_names(GString *text, uint64_t bits, uint32_t first_code)
@@ -64,7 +28,7 @@ static void append_names(GString *text, uint64_t bits, uint32_t first_code)
         if (!(bits & (1ULL << bit))) {
             continue;
         }
-        name = intercept_name(first_code + bit);
+        name = svm_exit_name(first_code + bit);
         line = strrchr(text->str, '\n');
         line = line ? line + 1 : text->str;
         if (strlen(line) + strlen(name) + 1 > LINE_WIDTH) {
@@ -98,6 +62,7 @@ static void print_control_area(Monitor *mon, const VMCBPage *vmcb)
 {
     SVMControls controls;
     uint64_t exit_code = vmcb_page_load(vmcb, VMCB_CONTROL(exit_code), 64);
+    g_autofree char *name = svm_exit_name(exit_code);
     g_autoptr(GString) names = g_string_new(NULL);
 
 #define SVM_CONTROL(field, offset, bits, text, ...) \
@@ -107,7 +72,7 @@ static void print_control_area(Monitor *mon, const VMCBPage *vmcb)
 #include "svm-controls.h.inc"
 
     print_exit_field(mon, vmcb, VMCB_CONTROL(exit_code), "exit code",
-                     exit_name(exit_code));
+                     name);
     print_exit_field(mon, vmcb, VMCB_CONTROL(exit_info_1),
                      "exit information 1", NULL);
     print_exit_field(mon, vmcb, VMCB_CONTROL(exit_info_2),

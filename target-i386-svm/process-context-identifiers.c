@@ -64,6 +64,7 @@ void helper_invpcid(CPUX86State *env, target_ulong type,
     if (!operands_are_legal(env, type, identifier, address)) {
         raise_exception_err_ra(env, EXCP0D_GPF, 0, retaddr);
     }
+    svm_count(env, SVM_COUNT(flush_invpcid));
     if (type == INVPCID_ADDRESS) {
         tlb_flush_page(cs, address);
     } else {

@@ -54,6 +54,9 @@ typedef struct SVMLastBranches {
 
 /* Properties of a processor, and what it keeps over a reset. */
 typedef struct SVMProperties {
+    /* event-counters.h; NULL while nobody counts. */
+    struct SVMEventCounters *counters;
+
     /* svm-features.h */
     bool silicon;
     /* Auto: where silicon is not set. */

@@ -7,6 +7,7 @@
 #include "qemu/osdep.h"
 #include "cpu.h"
 #include "exec/cputlb.h"
+#include "exec/helper-proto.h"
 #include "world-switch.h"
 
 /* System-physical addresses mean the same to host and guest. */
@@ -17,7 +18,21 @@
  * Entries carry no ASID: host and guest share them, so all that came from a
  * page table goes, whatever TLB_CONTROL asks for.  It never asks for less.
  */
-void svm_flush_translations(CPUX86State *env)
+void svm_flush_translations(CPUX86State *env, SVMCountedEvent cause)
 {
+    svm_count(env, cause);
     tlb_flush_by_mmuidx(env_cpu(env), ALL_INDEXES & ~PHYSICAL_INDEX);
+}
+
+/**
+ * helper_invlpga: the INVLPGA instruction (3: INVLPGA)
+ * @address: linear address
+ *
+ * The translator has checked the intercept.
+ */
+void helper_invlpga(CPUX86State *env, target_ulong address)
+{
+    svm_count(env, SVM_COUNT(invlpga));
+    svm_count(env, SVM_COUNT(flush_invlpga));
+    tlb_flush_page(env_cpu(env), address);
 }

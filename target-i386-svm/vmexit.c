@@ -210,6 +210,7 @@ void do_vmexit(CPUX86State *env)
                   env->svm.exit_info_1, env->svm.exit_info_2,
                   env->svm.delivering.info, (uint64_t)env->eip);
 
+    svm_count_exit(env, env->svm.exit_code);
     env->hflags2 &= ~HF2_GIF_MASK;
     if (env->hflags & HF_GUEST_MASK) {
         store_guest(env, &vmcb);
@@ -236,7 +237,7 @@ void do_vmexit(CPUX86State *env)
         return;
     }
     load_host(env, &host);
-    svm_flush_translations(env);
+    svm_flush_translations(env, SVM_COUNT(flush_vmexit));
 
     /* VMRUN has completed only now: a single step traps here. */
     if ((env->eflags & TF_MASK) && x86_single_step_is_due(env)) {

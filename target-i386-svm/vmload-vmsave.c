@@ -48,6 +48,9 @@ void helper_vmsave(CPUX86State *env, int aflag)
                                  GETPC());
 
     trace_svm_vmsave(env_cpu(env)->cpu_index, page.system_address);
+    svm_count(env, SVM_COUNT(vmsave));
+    svm_count_host_save_page(env, page.system_address,
+                             SVM_COUNT(vmsave_host_save_page));
     svm_store_vmsave_set(env, &page);
     vmcb_page_close(&page);
 }
@@ -62,6 +65,9 @@ void helper_vmload(CPUX86State *env, int aflag)
                                  GETPC());
 
     trace_svm_vmload(env_cpu(env)->cpu_index, page.system_address);
+    svm_count(env, SVM_COUNT(vmload));
+    svm_count_host_save_page(env, page.system_address,
+                             SVM_COUNT(vmload_host_save_page));
     svm_load_vmload_set(env, &page);
     vmcb_page_close(&page);
 }

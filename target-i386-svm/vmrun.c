@@ -46,6 +46,7 @@ static void save_host(CPUX86State *env)
     env->svm.host_save_pa = env->vm_hsave;
     env->svm.host_pat = env->pat;
 
+    trace_svm_host_save(env_cpu(env)->cpu_index, env->svm.host_save_pa);
     page = vmcb_page_open(env, env->svm.host_save_pa, MMU_DATA_STORE,
                           MMU_PHYS_IDX, 0);
     svm_store_host_set(env, &page);
@@ -169,6 +170,7 @@ void helper_vmrun(CPUX86State *env, int aflag, int next_eip_addend)
         raise_exception_ra(env, EXCP06_ILLOP, GETPC());
     }
 
+    svm_count(env, SVM_COUNT(vmrun));
     env->vm_vmcb = vmcb;
     env->svm.exit_info_2 = 0;
     env->svm.delivering = (SVMEvent) { };
@@ -179,7 +181,7 @@ void helper_vmrun(CPUX86State *env, int aflag, int next_eip_addend)
 
     rule = svm_vmrun_failed_check(env, &guest, &value);
     if (rule) {
-        trace_svm_vmrun_check_failed(env_cpu(env)->cpu_index, vmcb, rule,
+        trace_svm_check_failed(env_cpu(env)->cpu_index, vmcb, rule,
                                      value);
         qemu_log_mask(CPU_LOG_INT, "svm: cpu %d VMRUN of VMCB 0x%" PRIx64
                       " failed: %s: 0x%" PRIx64 "\n",
@@ -187,8 +189,9 @@ void helper_vmrun(CPUX86State *env, int aflag, int next_eip_addend)
         cpu_vmexit(env, SVM_EXIT_ERR, 0, GETPC());
     }
 
+    svm_count_vmrun(env);
     load_guest(env, &guest);
-    svm_flush_translations(env);
+    svm_flush_translations(env, SVM_COUNT(flush_vmrun));
     set_global_interrupt_flag(env);
 
     trace_svm_vmrun(env_cpu(env)->cpu_index, vmcb, env->eip,

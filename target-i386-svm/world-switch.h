@@ -181,8 +181,9 @@ void svm_forget_vmcb(CPUX86State *env);
 /**
  * svm_flush_translations: forget the translations that do not hold in the
  * world that is being entered (2: 15.16)
+ * @cause: what the meter counts it as
  */
-void svm_flush_translations(CPUX86State *env);
+void svm_flush_translations(CPUX86State *env, SVMCountedEvent cause);
 
 /**
  * svm_virtual_gif_enabled: STGI and CLGI act on V_GIF (2: 15.33.2)

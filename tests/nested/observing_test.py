@@ -412,11 +412,11 @@ class FailingVMRUN(ObservingTest):
         self.assertEqual(run.process.wait(SECONDS), 1, run.errors)
 
         rule = (
-            f"svm_vmrun_check_failed cpu 0 VMCB 0x{vmcb:x}: IOPM_BASE_PA reaches "
+            f"svm_check_failed cpu 0 VMCB 0x{vmcb:x}: IOPM_BASE_PA reaches "
             f"past the physical address limit: 0x{bad:x}\n"
         )
         log = run.trace.read_text()
-        self.assertEqual(log.count("svm_vmrun_check_failed"), 1)
+        self.assertEqual(log.count("svm_check_failed"), 1)
         # No entry, but an exit with code -1.
         exit = f"svm_vmexit cpu 0 VMCB 0x{vmcb:x} EXITCODE 0xffffffffffffffff "
         self.assertIn(rule + exit, log)

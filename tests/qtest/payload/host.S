@@ -285,6 +285,24 @@ step_write_memory:
         mov     %eax, (R(bx))
         ret
 
+step_write_port:
+        mov     MAILBOX_OPERAND(R(bp)), %edx
+        mov     MAILBOX_VALUE(R(bp)), %eax
+        out     %eax, %dx
+        ret
+
+step_read_port:
+        mov     MAILBOX_OPERAND(R(bp)), %edx
+        xor     %eax, %eax
+        in      %dx, %eax
+        ret
+
+step_invlpga:
+        mov     MAILBOX_OPERAND(R(bp)), R(ax)
+        mov     $1, %ecx
+        invlpga R(ax), %ecx
+        ret
+
 step_read_rflags:
         pushf
         pop     R(ax)

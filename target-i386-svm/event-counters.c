@@ -1,0 +1,207 @@
+/*
+ * Counters of what processors with SVM do: #VMEXITs, MSR accesses,
+ * instructions between world switches.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+
+#include "qemu/osdep.h"
+#include "qemu/host-utils.h"
+#include "cpu.h"
+
+static SVMEventCounters *counters_of(CPUX86State *env)
+{
+    return qatomic_read(&env_archcpu(env)->svm.counters);
+}
+
+static unsigned histogram_bucket(uint64_t value)
+{
+    unsigned power;
+
+    if (value < SVM_HISTOGRAM_EXACT) {
+        return value;
+    }
+    power = 63 - clz64(value);
+    return SVM_HISTOGRAM_EXACT + (power - 5) * SVM_HISTOGRAM_STEPS +
+           extract64(value, power - 4, 4);
+}
+
+uint64_t svm_histogram_bucket_start(unsigned bucket)
+{
+    unsigned above = bucket - SVM_HISTOGRAM_EXACT;
+
+    if (bucket < SVM_HISTOGRAM_EXACT) {
+        return bucket;
+    }
+    return (uint64_t)(SVM_HISTOGRAM_STEPS + above % SVM_HISTOGRAM_STEPS) <<
+           (above / SVM_HISTOGRAM_STEPS + 1);
+}
+
+/* Without -icount nobody counts instructions. */
+static int64_t executed_instructions(void)
+{
+    return icount_enabled() ? icount_get_raw() : 0;
+}
+
+uint64_t svm_instructions_in_span(const SVMEventCounters *counters)
+{
+    return executed_instructions() - counters->span_start;
+}
+
+void svm_start_span(SVMEventCounters *counters)
+{
+    counters->span_start = executed_instructions();
+    counters->span_is_whole = false;
+}
+
+void svm_end_span(SVMEventCounters *counters, SVMWorld world)
+{
+    counters->spans[world].instructions += svm_instructions_in_span(counters);
+    svm_start_span(counters);
+}
+
+static void switch_world(SVMEventCounters *counters, SVMWorld left)
+{
+    SVMCountedSpans *spans = &counters->spans[left];
+    uint64_t instructions;
+
+    if (!icount_enabled()) {
+        return;
+    }
+    instructions = svm_instructions_in_span(counters);
+    spans->instructions += instructions;
+    if (counters->span_is_whole) {
+        spans->least = spans->spans ? MIN(spans->least, instructions)
+                                    : instructions;
+        spans->most = MAX(spans->most, instructions);
+        spans->spans++;
+        spans->histogram[histogram_bucket(instructions)]++;
+    }
+    counters->span_start += instructions;
+    counters->span_is_whole = true;
+}
+
+uint64_t svm_counted_exit_code(unsigned entry)
+{
+    if (entry < SVM_COUNTED_LOW_CODES) {
+        return entry;
+    }
+    if (entry == SVM_COUNTED_INVALID) {
+        return SVM_EXIT_ERR;
+    }
+    return SVM_EXIT_NPF + entry - SVM_COUNTED_LOW_CODES;
+}
+
+static unsigned exit_entry(uint64_t code)
+{
+    if (code < SVM_COUNTED_LOW_CODES) {
+        return code;
+    }
+    if (code - SVM_EXIT_NPF < SVM_COUNTED_HIGH_CODES) {
+        return SVM_COUNTED_LOW_CODES + code - SVM_EXIT_NPF;
+    }
+    return code == SVM_EXIT_ERR ? SVM_COUNTED_INVALID
+                                : SVM_COUNTED_OTHER_CODES;
+}
+
+void svm_count_exit(CPUX86State *env, uint64_t code)
+{
+    SVMEventCounters *counters = counters_of(env);
+
+    if (unlikely(counters)) {
+        counters->exits[exit_entry(code)]++;
+        /* A VMRUN that failed its checks never left the host. */
+        if (env->hflags & HF_GUEST_MASK) {
+            switch_world(counters, SVM_GUEST);
+        }
+    }
+}
+
+void svm_count_vmrun(CPUX86State *env)
+{
+    SVMEventCounters *counters = counters_of(env);
+
+    if (unlikely(counters)) {
+        switch_world(counters, SVM_HOST);
+    }
+}
+
+void svm_count_run_ended(CPUX86State *env)
+{
+    SVMEventCounters *counters = counters_of(env);
+
+    if (unlikely(counters)) {
+        counters->after_run = true;
+    }
+}
+
+void svm_count_host_entered(CPUX86State *env)
+{
+    SVMEventCounters *counters = counters_of(env);
+
+    if (unlikely(counters)) {
+        counters->after_run = false;
+    }
+}
+
+static SVMPlace place(CPUX86State *env, const SVMEventCounters *counters)
+{
+    if (env->hflags & HF_GUEST_MASK) {
+        return SVM_IN_GUEST;
+    }
+    if (!(env->hflags2 & HF2_GIF_MASK)) {
+        return SVM_IN_RUN;
+    }
+    return counters->after_run ? SVM_AFTER_RUN : SVM_BEFORE_RUN;
+}
+
+bool svm_counted_msr_is_free(const SVMCountedMSR *msr)
+{
+    uint64_t all = 0;
+    int i;
+
+    for (i = 0; i < SVM_PLACES; i++) {
+        all |= msr->reads[i] | msr->writes[i];
+    }
+    return !all;
+}
+
+/* Guests choose the indexes: what finds no place is counted all the same. */
+static SVMCountedMSR *counted_msr(SVMEventCounters *counters, uint32_t index)
+{
+    unsigned place = (index ^ (index >> 16)) % SVM_COUNTED_MSRS;
+    unsigned tries;
+
+    for (tries = 0; tries < SVM_COUNTED_MSRS; tries++) {
+        SVMCountedMSR *msr = &counters->msrs[place];
+
+        if (svm_counted_msr_is_free(msr)) {
+            msr->index = index;
+            return msr;
+        }
+        if (msr->index == index) {
+            return msr;
+        }
+        place = (place + 1) % SVM_COUNTED_MSRS;
+    }
+    return &counters->other_msrs;
+}
+
+void svm_count_msr(CPUX86State *env, uint32_t index, bool is_write)
+{
+    SVMEventCounters *counters = counters_of(env);
+
+    if (unlikely(counters)) {
+        SVMCountedMSR *msr = counted_msr(counters, index);
+
+        (is_write ? msr->writes : msr->reads)[place(env, counters)]++;
+    }
+}
+
+void svm_count_host_save_page(CPUX86State *env, uint64_t address,
+                              SVMCountedEvent event)
+{
+    if (address == env->vm_hsave) {
+        svm_count(env, event);
+    }
+}

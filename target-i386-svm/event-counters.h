@@ -1,0 +1,180 @@
+/*
+ * Counters of what processors with SVM do, for the meter (hw/svm-meter.c).
+ *
+ * A processor whose counters are NULL counts nothing and pays a load and a
+ * branch for each event.  Only the processor's own thread writes counters; who
+ * reads them meanwhile sees each one as it was at some moment.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+
+#ifndef TARGET_I386_SVM_EVENT_COUNTERS_H
+#define TARGET_I386_SVM_EVENT_COUNTERS_H
+
+#include "qemu/atomic.h"
+#include "qemu/rcu.h"
+
+typedef enum SVMWorld {
+    SVM_HOST,
+    SVM_GUEST,
+    SVM_WORLDS
+} SVMWorld;
+
+/* An event's offset in here numbers it. */
+typedef struct SVMCountedEvents {
+#define SVM_COUNTED_EVENT(event, name, text) uint8_t event;
+#include "counted-events.h.inc"
+} SVMCountedEvents;
+
+#define SVM_COUNT(event)        offsetof(SVMCountedEvents, event)
+#define SVM_COUNTED_EVENTS      sizeof(SVMCountedEvents)
+typedef size_t SVMCountedEvent;
+
+/*
+ * #VMEXITs: codes below 100h (2: appendix C), 400h to 403h, and two counters
+ * for INVALID and for whatever is none of these.
+ */
+#define SVM_COUNTED_LOW_CODES   0x100
+#define SVM_COUNTED_HIGH_CODES  4
+#define SVM_COUNTED_INVALID     (SVM_COUNTED_LOW_CODES + SVM_COUNTED_HIGH_CODES)
+#define SVM_COUNTED_OTHER_CODES (SVM_COUNTED_INVALID + 1)
+#define SVM_COUNTED_CODES       (SVM_COUNTED_OTHER_CODES + 1)
+
+/* MSRs that are counted by index; accesses to more go into one counter. */
+#define SVM_COUNTED_MSRS        256
+
+/*
+ * Where the host accesses an MSR: on its way from a program to a VMRUN, from
+ * CLGI to STGI, or after that; KVM's vcpu_load(), run and vcpu_put().
+ */
+typedef enum SVMPlace {
+    SVM_BEFORE_RUN,
+    SVM_IN_RUN,
+    SVM_AFTER_RUN,
+    SVM_IN_GUEST,
+    SVM_PLACES
+} SVMPlace;
+
+/* Accesses to an MSR; an entry that is all zero is free. */
+typedef struct SVMCountedMSR {
+    uint64_t index;
+    uint64_t reads[SVM_PLACES];
+    uint64_t writes[SVM_PLACES];
+} SVMCountedMSR;
+
+/*
+ * Buckets of a histogram: a value below 32 has one of its own, above there are
+ * 16 to each power of two, so that a bucket is at most 1/16 of its value wide.
+ */
+#define SVM_HISTOGRAM_EXACT     32
+#define SVM_HISTOGRAM_STEPS     16
+#define SVM_HISTOGRAM_BUCKETS   (SVM_HISTOGRAM_EXACT + \
+                                 (64 - 5) * SVM_HISTOGRAM_STEPS)
+
+/* Instructions between two world switches, with -icount. */
+typedef struct SVMCountedSpans {
+    /* All instructions, those of spans that were not counted whole too. */
+    uint64_t instructions;
+    /* Of the spans that were counted from one switch to the next. */
+    uint64_t spans;
+    uint64_t least;
+    uint64_t most;
+    uint64_t histogram[SVM_HISTOGRAM_BUCKETS];
+} SVMCountedSpans;
+
+typedef struct SVMEventCounters {
+    struct rcu_head rcu;
+
+    uint64_t events[SVM_COUNTED_EVENTS][SVM_WORLDS];
+    uint64_t exits[SVM_COUNTED_CODES];
+    SVMCountedMSR msrs[SVM_COUNTED_MSRS];
+    SVMCountedMSR other_msrs;
+    SVMCountedSpans spans[SVM_WORLDS];
+
+    /* The span that is under way: where it began, and whether with a switch. */
+    int64_t span_start;
+    bool span_is_whole;
+
+    /* STGI was executed, and SYSCALL was not since then. */
+    bool after_run;
+} SVMEventCounters;
+
+/**
+ * svm_count: one @event more, in the world that the processor is in
+ */
+#define svm_count(env, event) \
+    svm_count_in((env), (event), \
+                 ((env)->hflags & HF_GUEST_MASK) ? SVM_GUEST : SVM_HOST)
+
+#define svm_count_in(env, event, world) \
+    do { \
+        SVMEventCounters *counters_ = \
+            qatomic_read(&env_archcpu(env)->svm.counters); \
+        if (unlikely(counters_)) { \
+            counters_->events[(event)][(world)]++; \
+        } \
+    } while (0)
+
+/**
+ * svm_count_exit: a #VMEXIT; call it while the processor is in the guest
+ * @code: EXITCODE
+ */
+void svm_count_exit(CPUX86State *env, uint64_t code);
+
+/**
+ * svm_count_vmrun: VMRUN has loaded a guest
+ */
+void svm_count_vmrun(CPUX86State *env);
+
+/**
+ * svm_count_run_ended, svm_count_host_entered: STGI, SYSCALL
+ */
+void svm_count_run_ended(CPUX86State *env);
+void svm_count_host_entered(CPUX86State *env);
+
+/**
+ * svm_count_msr: RDMSR or WRMSR of @index
+ */
+void svm_count_msr(CPUX86State *env, uint32_t index, bool is_write);
+
+/**
+ * svm_count_host_save_page: VMSAVE or VMLOAD of @address
+ * @event: what to count if that is the page that VM_HSAVE_PA names
+ */
+void svm_count_host_save_page(CPUX86State *env, uint64_t address,
+                              SVMCountedEvent event);
+
+/**
+ * svm_start_span: instructions count from now on; from the processor's own
+ * thread, or while it does not run
+ */
+void svm_start_span(SVMEventCounters *counters);
+
+/**
+ * svm_end_span: count what the current span has so far
+ * @world: the one that it was spent in
+ */
+void svm_end_span(SVMEventCounters *counters, SVMWorld world);
+
+/**
+ * svm_instructions_in_span: how many the current span has so far
+ */
+uint64_t svm_instructions_in_span(const SVMEventCounters *counters);
+
+/**
+ * svm_histogram_bucket_start: the least value that @bucket counts
+ */
+uint64_t svm_histogram_bucket_start(unsigned bucket);
+
+/**
+ * svm_counted_msr_is_free: has nobody accessed an MSR that counts here?
+ */
+bool svm_counted_msr_is_free(const SVMCountedMSR *msr);
+
+/**
+ * svm_counted_exit_code: the code that an entry of SVMEventCounters.exits is
+ * for; not for SVM_COUNTED_OTHER_CODES
+ */
+uint64_t svm_counted_exit_code(unsigned entry);
+
+#endif
