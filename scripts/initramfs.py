@@ -27,6 +27,7 @@ INIT = TESTS / "nested/l1-init.sh"
 INIT_FUNCTIONS = TESTS / "nested/init-functions.sh"
 HALT_LOOP = TESTS / "nested/kvm-halt-loop.c"
 SOAK = TESTS / "soak/kvm-soak.c"
+METER_PORTS = CHECKOUT / "hw/svm-meter-ports.h"
 # What a program needs beside its C source.
 MORE_SOURCES = {SOAK: (TESTS / "soak/soak-guest.S",)}
 ONLY_64_BIT = (SOAK,)
@@ -152,7 +153,7 @@ def _compiled(source: Path, arch: str) -> Path:
     compiler = x86_64_tools.path("gcc", arch)
     sources = [source, *MORE_SOURCES.get(source, ())]
     inputs = hashlib.sha256()
-    for path in (*sources, *sorted(TESTS.glob("*/*.h"))):
+    for path in (*sources, METER_PORTS, *sorted(TESTS.glob("*/*.h"))):
         inputs.update(path.read_bytes())
     inputs.update(repr((COMPILE, compiler, os.stat(compiler).st_mtime_ns)).encode())
     program = BUILD / "initramfs" / f"{source.stem}-{inputs.hexdigest()[:16]}"

@@ -2,9 +2,14 @@
 """`./svm run`: boot a KVM host, run guests in it, say whether it was right."""
 
 import argparse
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 import judged_run
 import linux_guest_run
+import meter_report
 from errors import BadUsage
 from l1_options import add_l1_arguments, check_l1_options, find_emulator, make_machine
 from nested_boot import emulator_command, emulator_version
@@ -13,7 +18,7 @@ from run_report import RunReport
 HALT_LOOP = "halt-loop"
 EXITS, GUESTS = 10000, 1
 MAX_GUESTS = 64  # of kvm-halt-loop
-OPTIONS = ("exits", "guests", "fault")
+OPTIONS = ("exits", "guests", "meter", "fault")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -50,6 +55,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help=f"guests that halt in a loop at the same time (default: {GUESTS})",
     )
+    group.add_argument(
+        "--meter",
+        action="store_true",
+        default=None,
+        help="run as many more exits in which KVM_RUN is all that happens, and count "
+        "instructions of SVM, accesses to MSRs and exits in them (one guest)",
+    )
     # For the tests of this command; see Fault in kvm-halt-loop.c. E.g. stall:57
     group.add_argument("--fault", help=argparse.SUPPRESS)
     linux_guest_run.add_arguments(parser)
@@ -69,8 +81,31 @@ def run(options: argparse.Namespace) -> int:
     options.smp = 1 if options.smp is None else options.smp
     options.memory = options.memory or "1G"
     _check(options)
-    report = RunReport(options.exits, options.guests, options.icount)
+    report = RunReport(
+        options.exits, options.guests, options.icount, bool(options.meter)
+    )
     return judged_run.judge(options, report, lambda: _boot(options, report))
+
+
+@contextmanager
+def metered(
+    command: list[str], wanted: bool
+) -> Iterator[tuple[list[str], Callable[[RunReport], None]]]:
+    """The emulator's command with a meter, and what reads it into a report."""
+    if not wanted:
+        yield command, lambda report: None
+        return
+    with tempfile.TemporaryDirectory(prefix="svm-meter-") as folder:
+        file = Path(folder, "counted.json")
+
+        def read(report: RunReport) -> None:
+            if report.metered:
+                report.counted = meter_report.read(file, meter_report.HALT_LOOP_LABEL)
+
+        # A comma separates properties, two of them stand for one.
+        path = str(file).replace(",", ",,")
+        device = f"svm-meter,running=off,json={path}"
+        yield [*command, "-device", device], read
 
 
 def _check(options: argparse.Namespace) -> None:
@@ -80,6 +115,10 @@ def _check(options: argparse.Namespace) -> None:
         raise BadUsage(f"--exits {options.exits}: at least 1")
     if not 1 <= options.guests <= MAX_GUESTS:
         raise BadUsage(f"--guests {options.guests}: 1 to {MAX_GUESTS}")
+    if options.meter and options.guests != 1:
+        raise BadUsage("--meter counts what one guest's KVM_RUNs do: --guests 1")
+    if options.meter and options.qemu == "pristine":
+        raise BadUsage("--meter: unmodified QEMU has no meter")
     if options.icount and options.smp != 1:
         raise BadUsage(
             "--icount counts the instructions of all CPUs together, which says "
@@ -92,14 +131,18 @@ def _boot(options: argparse.Namespace, report: RunReport) -> None:
     init = {"mode": "run", "exits": options.exits, "guests": options.guests}
     if options.fault:
         init["fault"] = options.fault
+    if options.meter:
+        init["meter"] = 1
     # First: it installs what the next step needs too.
     emulator = find_emulator(options.qemu)
     machine = make_machine(options, **init)
     report.emulator = emulator_version(emulator)
-    judged_run.boot_l1(
-        options,
-        report,
-        emulator_command(emulator, machine),
-        f"Linux {machine.kernel.version} under {emulator.name}",
-        120 + options.exits * options.guests / 1000,
-    )
+    with metered(emulator_command(emulator, machine), options.meter) as (command, read):
+        judged_run.boot_l1(
+            options,
+            report,
+            command,
+            f"Linux {machine.kernel.version} under {emulator.name}",
+            120 + options.exits * options.guests / 1000,
+            on_end=lambda _boot: read(report),
+        )

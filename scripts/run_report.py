@@ -4,6 +4,7 @@
 import textwrap
 from typing import Any
 
+import meter_report
 from nested_boot import parse_line
 
 # SVM features as /proc/cpuinfo names them.
@@ -124,8 +125,9 @@ def table(rows: list[tuple[str, str]]) -> str:
 class RunReport(L1Report):
     """Takes the lines of kvm-halt-loop too."""
 
-    def __init__(self, exits: int, guests: int, icount: bool):
+    def __init__(self, exits: int, guests: int, icount: bool, meter: bool = False):
         super().__init__()
+        self.meter = meter
         self.exits = exits
         self.guests = guests
         self.icount = icount
@@ -134,6 +136,9 @@ class RunReport(L1Report):
         self.totals: dict[str, str] = {}
         self.wrong: list[dict[str, str]] = []
         self.progress = ""
+        # Exits that QEMU's meter has counted, and what it has.
+        self.metered = 0
+        self.counted: meter_report.Counted | None = None
 
     def take(self, line: str) -> None:
         """A line that L1 reported."""
@@ -150,6 +155,8 @@ class RunReport(L1Report):
                 self.totals = values
             case "wrong":
                 self.wrong.append(values)
+            case "metered":
+                self.metered = int(values["exits"])
 
     @property
     def asked(self) -> int:
@@ -193,6 +200,8 @@ class RunReport(L1Report):
             return f"{self.seen} of {self.asked} exits as expected"
         if self.icount and self.instructions("median") is None:
             return "L1's time stamps did not count instructions"
+        if self.meter and not self.counted:
+            return "the meter has counted nothing"
         return None
 
     def verdict(self, problem: str | None) -> str:
@@ -230,7 +239,10 @@ class RunReport(L1Report):
                 ("time", f"L1 up after {self.boot_seconds:.1f} s, "
                  f"done after {self.total_seconds:.1f} s")
             )
-        return table(rows)
+        counted = ""
+        if self.counted:
+            counted = meter_report.text(self.counted, self.metered)
+        return table(rows) + counted
 
     def as_dict(self, problem: str | None) -> dict[str, Any]:
         """For --json; numbers as numbers."""
@@ -245,6 +257,8 @@ class RunReport(L1Report):
             "exits_per_second": self.rate and round(self.rate, 1),
             "ticks": ticks,
             "instructions_per_exit": self.instructions("median"),
+            "counted_for_each_run": self.counted
+            and meter_report.figures(self.counted, self.metered),
             "wrong": self.wrong,
             "clean_bits_wrong": len(self.clean_bits_wrong),
             "boot_seconds": self.boot_seconds and round(self.boot_seconds, 2),

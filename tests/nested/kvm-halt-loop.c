@@ -14,6 +14,9 @@
  *   KVM_EXIT_HLT with every register exactly as expected, so an instruction
  *   lost or run twice is seen at once.  It is not timed.
  *
+ * With --meter there is a third between them, the metered loop: the bare loop
+ * once more, KVM_RUN and nothing else, while QEMU's svm-meter counts.
+ *
  * Under "-icount shift=0" the TSC counts executed instructions, whatever
  * frequency the kernel believes in; the program measures a loop of a known
  * number of instructions and prints that too, so the reader need not believe
@@ -44,6 +47,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "../../hw/svm-meter-ports.h"
 #include "kvm-exits.h"
 
 /* Guest-physical addresses; the guest's memory starts at 0. */
@@ -57,6 +61,9 @@
 #define MAX_SAMPLES       1000000 /* a guest; beyond, every 2nd exit, 3rd ... */
 #define REGISTERS_EVERY   256     /* exits between comparisons of registers */
 #define STALLED_SECONDS   20
+#define METER_LABEL       "halt-loop"
+/* Not counted: what KVM does for the first exits of a loop alone. */
+#define WARM_UP           100
 
 #define CR0_PE  (1u << 0)
 #define CR0_PG  (1u << 31)
@@ -124,6 +131,7 @@ static struct {
     unsigned long exits;
     unsigned long counted;
     unsigned guests;
+    bool meter;
     Fault fault;
     unsigned long fault_at;
 } options = {
@@ -482,6 +490,53 @@ static bool counting_loop(Guest *guest)
     return true;
 }
 
+/* A byte to the meter; Linux writes to ports through /dev/port. */
+static void write_meter(int ports, off_t port, uint8_t value)
+{
+    if (pwrite(ports, &value, 1, SVM_METER_DEFAULT_PORT + port) != 1) {
+        die("writing to the meter");
+    }
+}
+
+static int open_meter(void)
+{
+    int ports = open("/dev/port", O_RDWR | O_CLOEXEC);
+    uint32_t signature;
+
+    if (ports < 0) {
+        die("/dev/port");
+    }
+    if (pread(ports, &signature, sizeof(signature), SVM_METER_DEFAULT_PORT +
+              SVM_METER_SIGNATURE) != sizeof(signature) ||
+        signature != SVM_METER_SIGNATURE_VALUE) {
+        errno = ENODEV;
+        die("svm-meter");
+    }
+    for (const char *c = METER_LABEL; *c; c++) {
+        write_meter(ports, SVM_METER_LABEL, *c);
+    }
+    write_meter(ports, SVM_METER_COMMAND, SVM_METER_SELECT);
+    return ports;
+}
+
+static bool metered_loop(Guest *guest)
+{
+    int ports = open_meter();
+
+    for (unsigned long i = 1; i <= WARM_UP + options.exits; i++) {
+        if (i == WARM_UP + 1) {
+            write_meter(ports, SVM_METER_COMMAND, SVM_METER_START);
+        }
+        if (!check_exit(guest, "metered", i, ioctl(guest->vcpu, KVM_RUN, 0))) {
+            return false;
+        }
+    }
+    write_meter(ports, SVM_METER_COMMAND, SVM_METER_STOP);
+    close(ports);
+    printf("metered label=" METER_LABEL " exits=%lu\n", options.exits);
+    return check_registers(guest, "metered", options.exits, 0);
+}
+
 static void *guest_thread(void *opaque)
 {
     Guest *guest = opaque;
@@ -489,6 +544,9 @@ static void *guest_thread(void *opaque)
     bool right = bare_loop(guest);
 
     guest->bare_end = seconds();
+    if (right && options.meter) {
+        right = metered_loop(guest);
+    }
     if (right) {
         counting_loop(guest);
     }
@@ -616,6 +674,7 @@ static void parse_options(int argc, char **argv)
         { "exits", required_argument, NULL, 'e' },
         { "counted", required_argument, NULL, 'c' },
         { "guests", required_argument, NULL, 'g' },
+        { "meter", no_argument, NULL, 'm' },
         { "wrong-exit-at", required_argument, NULL, FAULT_EXIT },
         { "stall-at", required_argument, NULL, FAULT_STALL },
         { "wrong-register-at", required_argument, NULL, FAULT_REGISTER },
@@ -637,6 +696,9 @@ static void parse_options(int argc, char **argv)
         case 'g':
             options.guests = number(optarg);
             break;
+        case 'm':
+            options.meter = true;
+            break;
         case FAULT_EXIT:
         case FAULT_STALL:
         case FAULT_REGISTER:
@@ -646,11 +708,13 @@ static void parse_options(int argc, char **argv)
         default:
             fprintf(option == 'h' ? stdout : stderr,
                     "usage: kvm-halt-loop [--exits N] [--counted N] "
-                    "[--guests N]\n"
+                    "[--guests N] [--meter]\n"
                     "  --exits N    timed exits of each guest (10000)\n"
                     "  --counted N  exits with all registers checked "
                     "(a tenth of the above)\n"
-                    "  --guests N   guests at once (1, at most %d)\n",
+                    "  --guests N   guests at once (1, at most %d)\n"
+                    "  --meter      let QEMU's svm-meter count as many more "
+                    "exits\n",
                     MAX_GUESTS);
             exit(option == 'h' ? 0 : 2);
         }

@@ -49,6 +49,7 @@ case $svm_mode in
 run)
     report "l1 ready"
     kvm-halt-loop --exits "$svm_exits" --guests "$svm_guests" \
+        ${svm_meter:+--meter} \
         ${svm_fault:+"--${svm_fault%:*}-at" "${svm_fault#*:}"} >&3 2>&3
     report "halt-loop status=$?"
     ;;
