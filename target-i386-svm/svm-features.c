@@ -82,6 +82,9 @@ uint32_t svm_number_of_asids(const CPUX86State *env)
 
 uint32_t svm_instruction_limits(const CPUX86State *env)
 {
-    return env->features[FEAT_8000_0008_EBX] & CPUID_8000_0008_EBX_RDPRU ?
-           RDPRU_MAX_REGISTER << 16 : 0;
+    uint32_t features = env->features[FEAT_8000_0008_EBX];
+
+    return (features & CPUID_8000_0008_EBX_INVLPGB ? INVLPGB_COUNT_MAX : 0) |
+           (features & CPUID_8000_0008_EBX_RDPRU ? RDPRU_MAX_REGISTER << 16
+                                                 : 0);
 }

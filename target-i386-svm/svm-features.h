@@ -10,8 +10,10 @@
 /* What QEMU has no name for. */
 #define CPUID_SVM_GMET                  (1U << 17)
 #define CPUID_SVM_V_SPEC_CTRL           (1U << 20)
+#define CPUID_SVM_TLBICTL               (1U << 24)
 #define CPUID_SVM_BUS_LOCK_THRESHOLD    (1U << 29)
 #define CPUID_SVM_IDLE_HLT              (1U << 30)
+#define CPUID_8000_0008_EBX_INVLPGB     (1U << 3)
 #define CPUID_8000_0008_EBX_RDPRU       (1U << 4)
 
 /* Bits of EDX that TCG emulates with the add-on and not without. */
@@ -27,6 +29,7 @@
                              CPUID_SVM_V_VMSAVE_VMLOAD | \
                              CPUID_SVM_GMET | \
                              CPUID_SVM_V_SPEC_CTRL | \
+                             CPUID_SVM_TLBICTL | \
                              CPUID_SVM_VNMI | \
                              CPUID_SVM_BUS_LOCK_THRESHOLD | \
                              CPUID_SVM_IDLE_HLT)
@@ -34,13 +37,17 @@
 /* RDPRU knows MPERF (0) and APERF (1). */
 #define RDPRU_MAX_REGISTER  1
 
+/* INVLPGB names a page, and as many more: what EPYC processors have. */
+#define INVLPGB_COUNT_MAX   7
+
 /*
  * Bits of other leaves: instructions that SVM can intercept (2: 15.9), and
  * what SPEC_CTRL and PRED_CMD are there for.
  */
 #define SVM_ADDED_7_0_EBX_FEATURES       CPUID_7_0_EBX_INVPCID
 #define SVM_ADDED_8000_0008_EBX_FEATURES \
-    (CPUID_8000_0008_EBX_RDPRU | \
+    (CPUID_8000_0008_EBX_INVLPGB | \
+     CPUID_8000_0008_EBX_RDPRU | \
      CPUID_8000_0008_EBX_IBPB | \
      CPUID_8000_0008_EBX_IBRS | \
      CPUID_8000_0008_EBX_STIBP | \

@@ -14,6 +14,9 @@
 /* Of the host save area too, which has the same layout. */
 #define VMCB_SIZE               0x1000
 
+/* Of nested_ctl (090h). */
+#define VMCB_INVLPGB_TLBSYNC        (1ULL << 7)
+
 /* Of lbr_ctl (0B8h). */
 #define VMCB_LBR_VIRTUALIZATION     (1ULL << 0)
 

@@ -137,7 +137,7 @@ static const struct Feature {
     { 16, "vgif", true },
     { 17, "gmet", true },
     { 20, "v-spec-ctrl", true },
-    { 24, "tlbictl" },
+    { 24, "tlbictl", true },
     { 25, "vnmi", true },
     { 28, "svme-addr-chk", true },
     { 29, "bus-lock-threshold", true },

@@ -387,6 +387,9 @@ static const SVMCase cases[] = {
               .is_user = true, .cr4 = CR4_TSD, .intercept = SVM_EXIT_RDPRU),
     UNDEFINED("rdpru/absent", "3: RDPRU (row 72)", RDPRU, NULL,
               .intercept = SVM_EXIT_RDPRU),
+    /* RMPQUERY, which no model has. */
+    UNDEFINED("rdpru/prefix-f3", "3: RDPRU (row 72)", "\xf3" RDPRU, EVERYTHING,
+              .intercept = SVM_EXIT_RDPRU),
     RDPRU_COUNTS("mperf", 0),
     RDPRU_COUNTS("aperf", 1),
     RDPRU_COUNTS("no-register", 2),

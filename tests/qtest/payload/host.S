@@ -303,6 +303,22 @@ step_invlpga:
         invlpga R(ax), %ecx
         ret
 
+step_read_memory:
+        mov     MAILBOX_OPERAND(R(bp)), R(bx)
+        mov     (R(bx)), %eax
+        ret
+
+step_invlpgb:
+        mov     MAILBOX_OPERAND(R(bp)), R(ax)
+        mov     MAILBOX_VALUE(R(bp)), %ecx
+        mov     MAILBOX_VALUE + 4(R(bp)), %edx
+        .byte   0x0f, 0x01, 0xfe
+        ret
+
+step_tlbsync:
+        .byte   0x0f, 0x01, 0xff
+        ret
+
 step_read_rflags:
         pushf
         pop     R(ax)
