@@ -629,22 +629,17 @@ def add_on_files(add_on: Iterable[AddOnFolder]) -> dict[str, Path]:
 # --- Trees ------------------------------------------------------------------------
 
 
-def graft(
+def grafted_files(
     pristine_tree: Path,
-    target_tree: Path,
     version: str,
     strict_digests: bool = False,
     *,
     seams: Path = SEAMS,
     add_on: Iterable[AddOnFolder] = ADD_ON,
-    left_out: tuple[str, ...] = LEFT_OUT,
-) -> list[Unreviewed]:
-    """Make or refresh the grafted copy of a tree.
+) -> tuple[dict[str, bytes], list[Unreviewed]]:
+    """What a graft changes in a tree and adds to it, by name, and what it warns of.
 
-    A refresh writes only what has changed, so that a build in between stays
-    valid.  Returns the seams whose surroundings nobody has reviewed for this
-    version; with `strict_digests` they are an error.  On an error the target
-    tree is as it was.
+    `strict_digests` and the warnings are as with graft().
     """
     outcomes = examine(pristine_tree, read_seams(seams), version)
     problems = [problem for outcome in outcomes for problem in outcome.problems]
@@ -666,6 +661,30 @@ def graft(
     contents = edited_files(pristine_tree, outcomes)
     for name, source in added.items():
         contents[name] = source.read_bytes()
+    return contents, unreviewed
+
+
+def graft(
+    pristine_tree: Path,
+    target_tree: Path,
+    version: str,
+    strict_digests: bool = False,
+    *,
+    seams: Path = SEAMS,
+    add_on: Iterable[AddOnFolder] = ADD_ON,
+    left_out: tuple[str, ...] = LEFT_OUT,
+) -> list[Unreviewed]:
+    """Make or refresh the grafted copy of a tree.
+
+    A refresh writes only what has changed, so that a build in between stays
+    valid.  Returns the seams whose surroundings nobody has reviewed for this
+    version; with `strict_digests` they are an error.  On an error the target
+    tree is as it was.
+    """
+    contents, unreviewed = grafted_files(
+        pristine_tree, version, strict_digests, seams=seams, add_on=add_on
+    )
+    added = add_on_files(add_on)
     if target_tree.exists():
         _write_tree(pristine_tree, target_tree, contents, added, left_out)
     else:

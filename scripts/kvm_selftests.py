@@ -14,19 +14,21 @@ from pathlib import Path
 from typing import NamedTuple
 
 import apt_archive
-import child_processes
 import disk_space
+import kernel_source
 import machine_packages
 import x86_64_tools
-from emulator import LOGS, build_environment, build_jobs, locked
+from emulator import locked
 from errors import SetupFailed
 from kernel_package import SUITES
+from kernel_source import make_command, run_step, unpack_source
 from paths import BUILD
 from progress import Step
 
 KERNEL = "6.12"
 PACKAGE = f"linux-source-{KERNEL}"
 TESTS = "tools/testing/selftests/kvm"
+WHAT = "selftests"
 # Of the source, what building the user's headers and the tests takes.
 PARTS = ("Makefile", "Kbuild", "arch/x86", "include", "scripts", "tools", "usr")
 
@@ -46,7 +48,7 @@ def build_selftests() -> Selftests:
     version = deb.name.split("_")[1]
     compiler = x86_64_tools.path("gcc")
     inputs = repr((deb.name, compiler, os.stat(compiler).st_mtime_ns))
-    inputs += Path(__file__).read_text()
+    inputs += Path(__file__).read_text() + Path(kernel_source.__file__).read_text()
     digest = hashlib.sha256(inputs.encode()).hexdigest()[:16]
     folder = BUILD / "selftests" / f"{version}-{digest}"
     with locked():
@@ -65,7 +67,7 @@ def _make(deb: Path, target: Path) -> None:
     shutil.rmtree(scratch, ignore_errors=True)
     scratch.mkdir()
     try:
-        source = _unpack(deb, scratch)
+        source = unpack_source(deb, scratch, PARTS)
         with Step("building the kernel's selftests of KVM"):
             tests = _compile(source, scratch)
         result = scratch / "result"
@@ -81,34 +83,21 @@ def _make(deb: Path, target: Path) -> None:
         shutil.rmtree(scratch)
 
 
-def _unpack(deb: Path, scratch: Path) -> Path:
-    package = scratch / "package"
-    apt_archive.unpack_deb(deb, package)
-    tar = package / "usr/src" / f"{PACKAGE}.tar.xz"
-    if not tar.exists():
-        raise SetupFailed(f"{deb.name} holds no {tar.name}")
-    parts = [f"{PACKAGE}/{part}" for part in PARTS]
-    with Step(f"unpacking {tar.name}"):
-        _run(["tar", "-x", "-f", tar, "-C", scratch, *parts], "unpack")
-    shutil.rmtree(package)
-    return scratch / PACKAGE
-
-
 def _compile(source: Path, scratch: Path) -> list[str]:
     """Build the user's headers, then the tests; the names of the tests."""
     headers, output = scratch / "headers", scratch / "output"
     output.mkdir()
-    prefix = x86_64_tools.PREFIX
-    make = ["make", f"-j{build_jobs()}", "ARCH=x86", f"CROSS_COMPILE={prefix}"]
-    _run([*make, "-C", source, f"O={headers}", "headers"], "headers")
-    make += [
-        *("-C", source / TESTS, f"OUTPUT={output}", f"CC=ccache {prefix}gcc"),
+    command = [*make_command(source), f"O={headers}", "headers"]
+    run_step(WHAT, "headers", command)
+    make = [
+        *(*make_command(source / TESTS), f"OUTPUT={output}"),
         f"KHDR_INCLUDES=-isystem {headers}/usr/include",
         # Used for linking too.
         "EXTRA_CFLAGS=-static -g0 -s",
     ]
-    _run(make, "tests")
-    lines = _run([*make, "-s", "COLLECTION=kvm", "emit_tests"], "list")
+    run_step(WHAT, "tests", make)
+    command = [*make, "-s", "COLLECTION=kvm", "emit_tests"]
+    lines = run_step(WHAT, "list", command)
     return [line.removeprefix("kvm:") for line in lines if line.startswith("kvm:")]
 
 
@@ -124,20 +113,3 @@ def _programs(source: Path, output: Path, tests: Sequence[str]) -> list[Path]:
     scripts = [test for test in tests if test not in made]
     found = (source / TESTS / "x86_64" / name for name in scripts)
     return [*programs, *filter(Path.exists, found)]
-
-
-def _run(command: Sequence[str | Path], step: str) -> list[str]:
-    """Run a step of the build; the last lines of its output."""
-    LOGS.mkdir(parents=True, exist_ok=True)
-    log_path = LOGS / f"selftests-{step}.log"
-    with log_path.open("w") as log:
-        status, lines = child_processes.run(
-            command,
-            on_line=lambda line: print(line, file=log),
-            env=build_environment(),
-        )
-    if status:
-        errors = [line for line in lines if "error" in line.lower()] or lines
-        why = (errors or [f"status {status}"])[0]
-        raise SetupFailed(f"cannot build the selftests: {why} (log: {log_path})")
-    return lines
