@@ -58,6 +58,7 @@ def check_options(options: argparse.Namespace) -> None:
 
 def judge(options: argparse.Namespace, report, boot: Callable[[], None]) -> int:
     """Let `boot` fill the report; print it and its verdict. The exit status."""
+    report.take_option(options.kernel)
     problem = "the run did not take place"
     try:
         boot()

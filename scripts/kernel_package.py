@@ -19,7 +19,7 @@ import struct
 import subprocess
 import tarfile
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -36,6 +36,12 @@ SUITES = {
     "6.12": ("trixie", "trixie-security"),
     "newest": ("sid",),
 }
+
+# 5.10 with kvm and kvm-amd built anew, without and with the change of kvm_change.py.
+KVM_CHANGE = {"5.10-before": "before", "5.10-after": "after"}
+
+# All that --kernel knows by a name.
+NAMES = (*SUITES, *KVM_CHANGE)
 
 # Debian's architectures of the flavours of kernels; one's own kernels are amd64.
 ARCHITECTURES = {"amd64": "amd64", "686-pae": "i386"}
@@ -74,12 +80,12 @@ class _Module(NamedTuple):
 
 def check_kernel(name: str, modules: str | None = None) -> None:
     """Refuse --kernel and --modules that name nothing."""
-    if name in SUITES:
+    if name in NAMES:
         if modules:
             raise BadUsage("--modules goes with a kernel of your own: --kernel PATH")
     elif not Path(name).exists():
         raise BadUsage(
-            f"unknown kernel '{name}': known are {', '.join(SUITES)}, "
+            f"unknown kernel '{name}': known are {', '.join(NAMES)}, "
             "or give the path of a bzImage or of a kernel build tree"
         )
     elif modules and not Path(modules).is_dir():
@@ -101,10 +107,17 @@ def find_kernel(name: str, modules: str | None = None) -> L1Kernel:
     check_kernel(name, modules)
     if name in SUITES:
         return _debian_kernel(name)
+    if name in KVM_CHANGE:
+        # It needs this module itself.
+        import kvm_change
+
+        rebuilt = kvm_change.modules(KVM_CHANGE[name])
+        return _debian_kernel(kvm_change.SERIES, rebuilt)
     return _own_kernel(Path(name), Path(modules) if modules else None)
 
 
-def _debian_kernel(name: str) -> L1Kernel:
+def image_packages(name: str) -> dict[str, Path]:
+    """The packages of a kernel of SUITES by name, fetched; its image is the first."""
     suites = SUITES[name]
     flavour, arch = _flavour(name), architecture(name)
     newest = f"linux-image-{flavour}"
@@ -119,22 +132,37 @@ def _debian_kernel(name: str) -> L1Kernel:
     parts = re.compile(r"linux-(binary|modules)-\d")
     packages = [image]
     packages += filter(parts.match, apt_archive.dependencies(image, suites, arch))
-    debs = [apt_archive.fetch_deb(package, suites, arch=arch) for package in packages]
+    return {
+        package: apt_archive.fetch_deb(package, suites, arch=arch)
+        for package in packages
+    }
+
+
+def _debian_kernel(name: str, rebuilt: Sequence[Path] = ()) -> L1Kernel:
+    """A kernel of SUITES; modules that were built anew take the places of its own."""
+    debs = image_packages(name)
     digest = hashlib.sha256(
-        repr([(package, deb.name) for package, deb in zip(packages, debs)]).encode()
+        repr([(package, deb.name) for package, deb in debs.items()]).encode()
     )
     digest.update(repr([MODULES, BZ_IMAGE]).encode())
+    for module in rebuilt:
+        digest.update(module.name.encode() + b"\0" + module.read_bytes())
     folder = BUILD / "kernels" / f"{name}-{digest.hexdigest()[:16]}"
     if not folder.exists():
         with (
-            Step(f"unpacking {image}"),
+            Step(f"unpacking {next(iter(debs))}"),
             tempfile.TemporaryDirectory(dir=_kernels()) as temporary,
         ):
-            tars = [_open_deb(deb, Path(temporary)) for deb in debs]
-            _store(folder, *_contents(tars))
+            tars = [_open_deb(deb, Path(temporary)) for deb in debs.values()]
+            image, modules, builtin = _contents(tars)
+            for module in rebuilt:
+                modules[_module_name(module.name)] = _Module(
+                    module.name, module.read_bytes
+                )
+            _store(folder, image, modules, builtin)
             for tar in tars:
                 tar.close()
-    return _load(folder)._replace(architecture=arch)
+    return _load(folder)._replace(architecture=architecture(name))
 
 
 def _open_deb(deb: Path, temporary: Path) -> tarfile.TarFile:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from errors import BadUsage
 from initramfs import make_initramfs
-from kernel_package import SUITES, L1Kernel, check_kernel, find_kernel
+from kernel_package import KVM_CHANGE, SUITES, L1Kernel, check_kernel, find_kernel
 from nested_boot import Machine
 
 STRICT_CLEAN_BITS = ",svm-strict-clean-bits=on"
@@ -30,7 +30,9 @@ def add_l1_arguments(
         "--kernel",
         default=kernel,
         metavar="KERNEL",
-        help=f"{', '.join(SUITES)}: Debian's newest package of it; or the PATH of a "
+        help=f"{', '.join(SUITES)}: Debian's newest package of it; "
+        f"{', '.join(KVM_CHANGE)}: that with KVM built anew, without and with the "
+        "change that saves the host's state by VMSAVE and VMLOAD; or the PATH of a "
         "bzImage, a vmlinux or a kernel build tree (default: "
         f"{kernel or 'what Debian has beside this Xen'})",
     )

@@ -53,6 +53,14 @@ I386_COMPILER = [
     Needed("gcc-i686-linux-gnu", "compiling the guest programs of 32-bit hosts"),
     Needed("libc6-dev-i386-cross", "compiling the guest programs of 32-bit hosts"),
 ]
+# Only for modules of a kernel; what else its build takes, QEMU's takes too.
+KERNEL_BUILD = [
+    Needed("bc", "the kernel's build"),
+    Needed("bison", "the kernel's build"),
+    Needed("flex", "the kernel's build"),
+    Needed("libelf-dev", "the kernel's build (objtool)"),
+    Needed("libssl-dev", "the kernel's build (its tools for signatures)"),
+]
 
 
 def needed() -> list[Needed]:
@@ -95,6 +103,13 @@ def ensure() -> None:
 def ensure_i386_compiler() -> None:
     """The same for what programs of 32 bits are compiled with."""
     _ensure(I386_COMPILER)
+
+
+@functools.cache
+def ensure_kernel_build() -> None:
+    """The same for what modules of a kernel are built with."""
+    ensure()
+    _ensure(KERNEL_BUILD)
 
 
 def _ensure(wanted: list[Needed]) -> None:

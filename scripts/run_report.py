@@ -5,6 +5,7 @@ import textwrap
 from typing import Any
 
 import meter_report
+from kernel_package import KVM_CHANGE
 from nested_boot import parse_line
 
 # SVM features as /proc/cpuinfo names them.
@@ -36,6 +37,8 @@ class L1Report:
         self.total_seconds: float | None = None
         self.ended = False
         self.kernel = ""
+        # What --kernel says, where that tells more than the version.
+        self.kernel_name = ""
         self.cpus = 0
         self.cpu_model = ""
         self.found: list[str] = []
@@ -44,6 +47,10 @@ class L1Report:
         self.load_failure = ""
         self.program_error = ""
         self.clean_bits_wrong: list[str] = []
+
+    def take_option(self, kernel: str | None) -> None:
+        """What --kernel says."""
+        self.kernel_name = kernel if kernel in KVM_CHANGE else ""
 
     def take(self, line: str) -> None:
         """A line that L1 reported."""
@@ -93,9 +100,10 @@ class L1Report:
 
     def rows(self) -> list[tuple[str, str]]:
         """What L1 is, for the reader."""
+        name = self.kernel_name and f" ({self.kernel_name})"
         return [
             ("emulator", self.emulator),
-            ("L1 kernel", f"Linux {self.kernel}" if self.kernel else ""),
+            ("L1 kernel", f"Linux {self.kernel}{name}" if self.kernel else ""),
             ("CPU model", f"{self.cpu_model}, {self.cpus} CPU" + "s"[: self.cpus - 1]),
             ("SVM features found", " ".join(self.found) or "none"),
             ("kvm-amd uses", " ".join(self.used) or "none of them"),

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """`./svm seams`, `./svm seams review` and `./svm diff`.
 
-They look at a pristine source tree and at the seams; neither needs a build.
+They look at a pristine source tree and at the seams; neither needs a build.  The
+seams are those with QEMU, or with --kvm those of the change of KVM (kvm_change.py).
 """
 
 import argparse
@@ -10,8 +11,9 @@ import json
 import re
 import sys
 import textwrap
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import NamedTuple
 
 import graft
 from command import Command
@@ -34,6 +36,11 @@ def _add_tree_arguments(parser: argparse.ArgumentParser) -> None:
         help="the QEMU that we build on (default), or the newest of Debian sid",
     )
     parser.add_argument(
+        "--kvm",
+        action="store_true",
+        help="not QEMU but the kernel: the change of KVM that --kernel 5.10-after has",
+    )
+    parser.add_argument(
         "--tree",
         type=Path,
         metavar="DIR",
@@ -41,20 +48,55 @@ def _add_tree_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def _tree(options: argparse.Namespace) -> tuple[Path, str]:
-    """The pristine tree that the options mean, and its version."""
-    tree = options.tree
-    if tree is None:
+class _Subject(NamedTuple):
+    """What seams are looked at, and what they are grafted into."""
+
+    name: str
+    folder: Path
+    add_on: tuple[graft.AddOnFolder, ...]
+    source_tree: Callable[[], Path]
+    version: Callable[[Path], str | None]
+    # The pristine source of a version that was reviewed earlier; or why there is none.
+    tree_of: Callable[[str], Path | str]
+
+
+def _subject(options: argparse.Namespace) -> _Subject:
+    if options.kvm:
+        if options.qemu != "ours":
+            raise BadUsage("--kvm looks at the kernel's source, not at --qemu")
+        import kvm_change
+
+        return _Subject(
+            "Linux",
+            kvm_change.SEAMS,
+            kvm_change.ADD_ON,
+            kvm_change.source_tree,
+            kvm_change.tree_version,
+            kvm_change.tree_of,
+        )
+
+    def source_tree() -> Path:
         import emulator
 
-        tree = emulator.source_tree(_TREES[options.qemu])
-    elif not (tree / "VERSION").is_file():
-        raise BadUsage(f"{tree} is not a QEMU source tree: it has no file VERSION")
-    return tree, _version(tree)
+        return emulator.source_tree(_TREES[options.qemu])
+
+    return _Subject("QEMU", graft.SEAMS, graft.ADD_ON, source_tree, _version, _tree_of)
 
 
-def _version(tree: Path) -> str:
-    return (tree / "VERSION").read_text(encoding="utf-8").strip()
+def _tree(options: argparse.Namespace, subject: _Subject) -> tuple[Path, str]:
+    """The pristine tree that the options mean, and its version."""
+    tree = options.tree or subject.source_tree()
+    version = subject.version(tree)
+    if version is None:
+        raise BadUsage(f"{tree} is not a source tree of {subject.name}")
+    return tree, version
+
+
+def _version(tree: Path) -> str | None:
+    try:
+        return (tree / "VERSION").read_text(encoding="utf-8").strip()
+    except OSError:
+        return None
 
 
 # --- ./svm seams ------------------------------------------------------------------
@@ -91,15 +133,16 @@ def _add_seams_arguments(parser: argparse.ArgumentParser) -> None:
 def _run_seams(options: argparse.Namespace) -> int:
     if options.accept and options.action != "review":
         raise BadUsage("--accept belongs to ./svm seams review")
+    subject = _subject(options)
     try:
-        seams = graft.read_seams(graft.SEAMS)
+        seams = graft.read_seams(subject.folder)
     except graft.GraftError as error:
         _print_problems(error.problems)
         return 1
     unknown = set(options.seam) - {seam.name for seam in seams}
     if unknown:
-        raise BadUsage(f"no seam {sorted(unknown)[0]} in {graft.SEAMS}")
-    tree, version = _tree(options)
+        raise BadUsage(f"no seam {sorted(unknown)[0]} in {subject.folder}")
+    tree, version = _tree(options, subject)
     # All are examined, so that a collision with one not named is found too.
     outcomes = [
         outcome
@@ -107,11 +150,11 @@ def _run_seams(options: argparse.Namespace) -> int:
         if not options.seam or outcome.seam.name in options.seam
     ]
     if options.action == "review":
-        return _review(outcomes, version, options.accept)
+        return _review(outcomes, subject, version, options.accept)
     if options.json:
         print(json.dumps(_as_json(outcomes, version), indent=2))
     else:
-        _print_table(outcomes, version)
+        _print_table(outcomes, f"{subject.name} {version}")
     _print_problems(problem for outcome in outcomes for problem in outcome.problems)
     failed = any(
         outcome.problems or (options.strict and _is_unreviewed(outcome))
@@ -143,7 +186,7 @@ def _expected(outcome: graft.Outcome) -> int:
     return seam.matches * (len(seam.anchors) or len(seam.functions))
 
 
-def _print_table(outcomes: list[graft.Outcome], version: str) -> None:
+def _print_table(outcomes: list[graft.Outcome], tree: str) -> None:
     rows = [("SEAM", "KIND", "TOPIC", "MATCHES", "CODE", "WHERE")]
     for outcome in outcomes:
         seam = outcome.seam
@@ -165,7 +208,7 @@ def _print_table(outcomes: list[graft.Outcome], version: str) -> None:
     failing = sum(bool(outcome.problems) for outcome in outcomes)
     unreviewed = sum(map(_is_unreviewed, outcomes))
     print(
-        f"{len(outcomes)} seams on QEMU {version}:"
+        f"{len(outcomes)} seams on {tree}:"
         f" {failing} failing, {unreviewed} not reviewed"
     )
 
@@ -196,24 +239,32 @@ def _as_json(outcomes: list[graft.Outcome], version: str) -> dict:
 # --- ./svm seams review -----------------------------------------------------------
 
 
-def _review(outcomes: list[graft.Outcome], version: str, accept: bool) -> int:
+def _review(
+    outcomes: list[graft.Outcome], subject: _Subject, version: str, accept: bool
+) -> int:
     failing = [problem for outcome in outcomes for problem in outcome.problems]
     unreviewed = [outcome for outcome in outcomes if _is_unreviewed(outcome)]
     trees: dict[str, Path | str] = {}
     for outcome in unreviewed:
-        _show(outcome, version, trees)
+        _show(outcome, subject, version, trees)
         if accept:
             _accept(outcome, version)
             print(f"accepted for {version}: {outcome.digest}")
         print()
     left = 0 if accept else len(unreviewed)
-    print(f"{len(unreviewed)} seams shown, {left} left to review for QEMU {version}")
+    print(
+        f"{len(unreviewed)} seams shown, {left} left to review for"
+        f" {subject.name} {version}"
+    )
     _print_problems(failing)
     return 1 if failing else 0
 
 
 def _show(
-    outcome: graft.Outcome, version: str, trees: dict[str, Path | str]
+    outcome: graft.Outcome,
+    subject: _Subject,
+    version: str,
+    trees: dict[str, Path | str],
 ) -> None:
     """Print what has changed around a seam since it was reviewed last."""
     seam = outcome.seam
@@ -226,7 +277,7 @@ def _show(
         return
     last = list(seam.reviewed)[-1]
     if last not in trees:
-        trees[last] = _tree_of(last)
+        trees[last] = subject.tree_of(last)
     tree = trees[last]
     if isinstance(tree, str):
         print(f"    Reviewed for {last}, whose source is not at hand ({tree});")
@@ -303,13 +354,14 @@ def _add_diff_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _run_diff(options: argparse.Namespace) -> int:
-    seams = graft.read_seams(graft.SEAMS)
+    subject = _subject(options)
+    seams = graft.read_seams(subject.folder)
     topics = sorted({seam.topic for seam in seams})
     if options.topic is not None:
         if options.topic not in topics:
             raise BadUsage(f"no topic {options.topic} (there are: {', '.join(topics)})")
         seams = [seam for seam in seams if seam.topic == options.topic]
-    tree, version = _tree(options)
+    tree, version = _tree(options, subject)
     outcomes = graft.examine(tree, seams, version)
     problems = [problem for outcome in outcomes for problem in outcome.problems]
     if problems:
@@ -317,7 +369,7 @@ def _run_diff(options: argparse.Namespace) -> int:
     for name, content in sorted(graft.edited_files(tree, outcomes).items()):
         _write_diff(name, (tree / name).read_bytes(), content)
     if options.all:
-        for name, path in sorted(graft.add_on_files(graft.ADD_ON).items()):
+        for name, path in sorted(graft.add_on_files(subject.add_on).items()):
             _write_diff(name, None, path.read_bytes())
     return 0
 

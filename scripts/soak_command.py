@@ -67,6 +67,7 @@ def run(options: argparse.Namespace) -> int:
     """Soak; 0 when nothing was wrong in all that time."""
     _check(options)
     report = SoakReport(options.guests)
+    report.take_option(options.kernel)
     problem = None
     try:
         _soak(options, report)

@@ -22,6 +22,7 @@ import emulator
 import guest_vmm
 import initramfs
 import kernel_package
+import kvm_change
 import kvm_selftests
 import machine_packages
 import pristine_report
@@ -164,6 +165,8 @@ def _prepare(chosen: list[MesonTest], qemu: str) -> None:
     """Fetch and build what the chosen tests need; they use no network themselves."""
     suites = {test.suite for test in chosen}
     emulator.source_tree("pristine")
+    if any("kvm-change" in test.name for test in chosen):
+        kvm_change.source_tree()
     if suites & NEEDS_EMULATOR:
         sources = sorted((CHECKOUT / "tests/qtest").glob("*-test.c"))
         programs = [emulator.qtest_target(source.stem) for source in sources]
@@ -176,7 +179,9 @@ def _prepare(chosen: list[MesonTest], qemu: str) -> None:
     if suites & NEEDS_KERNELS:
         # A test of the boot matrix has its kernel in its name, the others run 6.1.
         names = [test.name for test in chosen if test.suite in NEEDS_KERNELS]
-        for kernel in kernel_package.SUITES:
+        if "kvm-change-boots" in names:
+            names += [f"-{kernel}-" for kernel in kernel_package.KVM_CHANGE]
+        for kernel in kernel_package.NAMES:
             if kernel == "6.1" or any(f"-{kernel}-" in name for name in names):
                 initramfs.make_initramfs(kernel_package.find_kernel(kernel))
         if any(name.startswith("linux-") for name in names):
