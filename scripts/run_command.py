@@ -84,7 +84,7 @@ def run(options: argparse.Namespace) -> int:
     report = RunReport(
         options.exits, options.guests, options.icount, bool(options.meter)
     )
-    return judged_run.judge(options, report, lambda: _boot(options, report))
+    return judged_run.judge(options, report, lambda: boot(options, report))
 
 
 @contextmanager
@@ -126,7 +126,7 @@ def _check(options: argparse.Namespace) -> None:
         )
 
 
-def _boot(options: argparse.Namespace, report: RunReport) -> None:
+def boot(options: argparse.Namespace, report: RunReport) -> None:
     """Boot L1 and gather the report; raise if L1 came to no proper end."""
     init = {"mode": "run", "exits": options.exits, "guests": options.guests}
     if options.fault:

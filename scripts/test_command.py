@@ -179,7 +179,7 @@ def _prepare(chosen: list[MesonTest], qemu: str) -> None:
     if suites & NEEDS_KERNELS:
         # A test of the boot matrix has its kernel in its name, the others run 6.1.
         names = [test.name for test in chosen if test.suite in NEEDS_KERNELS]
-        if "kvm-change-boots" in names:
+        if {"kvm-change-boots", "compare-5.10-boots"} & {*names}:
             names += [f"-{kernel}-" for kernel in kernel_package.KVM_CHANGE]
         for kernel in kernel_package.NAMES:
             if kernel == "6.1" or any(f"-{kernel}-" in name for name in names):

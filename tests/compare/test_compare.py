@@ -1,0 +1,177 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""./svm compare without an emulator: how two kernels' figures are read and judged."""
+
+import subprocess
+import sys
+import unittest
+from pathlib import Path
+
+CHECKOUT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(CHECKOUT / "scripts"))
+
+from compare_report import LISTED_MSRS, Comparison, Side  # noqa: E402
+from meter_report import PLACES, Counted  # noqa: E402
+from run_report import RunReport  # noqa: E402
+
+RUNS = 1000
+
+
+def measurement(
+    msrs: dict[tuple[str, str], tuple[int, int]], **events: int
+) -> dict[str, object]:
+    """A processor's counters; MSRs by name and place, RDMSR and WRMSR of each."""
+    by_name: dict[str, dict[str, object]] = {}
+    for (name, place), (reads, writes) in msrs.items():
+        entry = by_name.setdefault(name, {"name": name})
+        entry[place] = {"reads": reads, "writes": writes}
+    for entry in by_name.values():
+        for place in (*PLACES, "in-guest"):
+            entry.setdefault(place, {"reads": 0, "writes": 0})
+    worlds = {
+        name.replace("_", "-"): {"host": count, "guest": 0}
+        for name, count in events.items()
+    }
+    processor = {
+        "cpu": 0,
+        "exits": [{"code": 0x78, "name": "HLT", "count": RUNS}],
+        "events": worlds,
+        "msrs": list(by_name.values()),
+        "host": {"instructions": 2500 * RUNS},
+        "guest": {"instructions": RUNS},
+    }
+    return {"label": "halt-loop", "processors": [processor]}
+
+
+def run(counted: dict[str, object], instructions: int) -> RunReport:
+    """A counted run with these counters."""
+    report = RunReport(RUNS, 1, True, True)
+    report.metered = RUNS
+    report.counted = Counted(counted)
+    report.kernel = "5.10.0"
+    report.ticks = {"median": str(instructions)}
+    report.calibration = {"ticks": "1001", "instructions": "1001"}
+    return report
+
+
+def before_msrs() -> dict[tuple[str, str], tuple[int, int]]:
+    """Each listed MSR is read at vcpu load and written at vcpu put."""
+    found = {}
+    for name in LISTED_MSRS:
+        found[name, "before-run"] = (RUNS, 0)
+        found[name, "after-run"] = (0, RUNS)
+    return found
+
+
+def after_msrs() -> dict[tuple[str, str], tuple[int, int]]:
+    """TSC_AUX alone is left."""
+    return {
+        key: accesses for key, accesses in before_msrs().items() if key[0] == "TSC_AUX"
+    }
+
+
+HOST_SAVE_PAGE = {"vmsave_host_save_page": RUNS, "vmload_host_save_page": RUNS}
+
+
+def comparison(
+    after: dict[tuple[str, str], tuple[int, int]] | None = None,
+    after_instructions: int = 2484,
+    **after_events: int,
+) -> Comparison:
+    """The change of KVM; or with another side after it."""
+    before_side, after_side = Side("5.10-before"), Side("5.10-after")
+    for _ in range(2):
+        before_side.counted_runs.append(run(measurement(before_msrs()), 2876))
+        counted = measurement(after or after_msrs(), **HOST_SAVE_PAGE | after_events)
+        after_side.counted_runs.append(run(counted, after_instructions))
+    return Comparison(before_side, after_side, True)
+
+
+class ExpectedReadingTest(unittest.TestCase):
+    def test_the_change_reads_as_it_has_to(self):
+        found = comparison()
+        self.assertIsNone(found.problem())
+        self.assertTrue(found.differ)
+        self.assertIn("392 instructions fewer (13.6%)", found.verdict())
+
+    def test_one_access_added_back_is_seen(self):
+        for name in LISTED_MSRS:
+            for place in PLACES:
+                for accesses in ((RUNS, 0), (0, RUNS)):
+                    msrs = after_msrs()
+                    old = msrs.get((name, place), (0, 0))
+                    msrs[name, place] = tuple(a + b for a, b in zip(old, accesses))
+                    with self.subTest(name=name, place=place, accesses=accesses):
+                        self.assertRegex(comparison(msrs).problem() or "", "^after: ")
+
+    def test_another_msr_is_seen(self):
+        msrs = after_msrs() | {("PAT", "before-run"): (RUNS, 0)}
+        self.assertEqual(
+            comparison(msrs).problem(), "after: KVM_RUN accesses more MSRs: PAT"
+        )
+
+    def test_number_of_vmsave_and_vmload_is_seen(self):
+        for event in HOST_SAVE_PAGE:
+            for count in (0, 2 * RUNS):
+                with self.subTest(event=event, count=count):
+                    problem = comparison(**{event: count}).problem() or ""
+                    self.assertRegex(problem, "^after: VM(SAVE|LOAD), host save page")
+
+
+class SpreadTest(unittest.TestCase):
+    def test_runs_that_differ_are_no_result(self):
+        found = comparison()
+        found.after.counted_runs[1].ticks = {"median": "2485"}
+        self.assertEqual(found.problem(), "5.10-after: runs differ in: instructions")
+        self.assertIn("WRONG", found.verdict())
+
+    def test_counters_that_differ_are_named(self):
+        found = comparison()
+        odd = measurement(after_msrs(), **HOST_SAVE_PAGE, stgi=1)
+        found.after.counted_runs[1].counted = Counted(odd)
+        self.assertEqual(found.after.spread(), ["STGI"])
+
+
+class TableTest(unittest.TestCase):
+    def test_rows_have_both_figures(self):
+        rows = {name: figures for name, *figures in comparison().rows()}
+        self.assertEqual(rows["RDMSR"], [11, 1])
+        self.assertEqual(rows["  at vcpu put"], [11, 1])
+        self.assertEqual(rows["  STAR, both"], [2, 0])
+        self.assertEqual(rows["VMLOAD, host save page"], [0, 1])
+
+    def test_equal_kernels_do_not_differ(self):
+        side = Side("6.1")
+        side.counted_runs.append(run(measurement(after_msrs()), 2484))
+        found = Comparison(side, side, False)
+        self.assertFalse(found.differ)
+        self.assertEqual(found.verdict(), "verdict: no difference in any KVM_RUN")
+        self.assertIn("not compared: one run of each", found.text())
+
+
+class MisuseTest(unittest.TestCase):
+    def says(self, *arguments: str) -> str:
+        done = subprocess.run(
+            [CHECKOUT / "svm", "compare", *arguments],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+        )
+        self.assertEqual((done.returncode, done.stdout), (2, ""))
+        return done.stderr
+
+    def test_each_misuse_has_its_message(self):
+        for arguments, message in (
+            (("--exits", "5"), "--exits 5: at least 100"),
+            (("--runs", "0"), "--runs 0: at least 1"),
+            (("--timed-runs", "-1"), "--timed-runs -1: 0 or more"),
+            (("--npt", "2"), "--npt 2: it is 0 or 1"),
+            (("--before", "5.9"), "5.9"),
+            (("--after", "/nowhere"), "/nowhere"),
+            (("--json", "/no/such/folder/x"), "no such folder"),
+        ):
+            with self.subTest(arguments):
+                self.assertIn(message, self.says(*arguments))
+
+
+if __name__ == "__main__":
+    unittest.main()

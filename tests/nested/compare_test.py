@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""./svm compare with real kernels: what the change of KVM saves."""
+
+import json
+import subprocess
+import tempfile
+import unittest
+from pathlib import Path
+from typing import Any
+
+CHECKOUT = Path(__file__).resolve().parents[2]
+NO_DIFFERENCE = 5
+
+
+def compare(*arguments: str) -> tuple[int, dict[str, Any], str]:
+    """The status, what --json holds, and the table."""
+    with tempfile.TemporaryDirectory() as temporary:
+        result = Path(temporary, "result.json")
+        command = [CHECKOUT / "svm", "compare", "--exits", "500", "--timed-runs", "0"]
+        done = subprocess.run(
+            [*command, *arguments, "--json", result],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+        )
+        if not result.exists():
+            raise AssertionError(done.stdout + done.stderr)
+        return done.returncode, json.loads(result.read_text()), done.stdout
+
+
+class CompareTest(unittest.TestCase):
+    def test_the_change_of_kvm(self):
+        status, result, table = compare()
+        self.assertEqual(status, 0, table)
+        self.assertIsNone(result["problem"])
+        self.assertTrue(result["differ"])
+        rows = {row["name"]: row for row in result["rows"]}
+        # The list of facts: read at vcpu load, GS_BASE written in the run.
+        self.assertEqual(round(rows["RDMSR"]["before"]), 11)
+        self.assertEqual(round(rows["RDMSR"]["after"]), 1)
+        self.assertEqual(round(rows["in the run"]["after"]), 0)
+        self.assertEqual(round(rows["VMSAVE, host save page"]["after"]), 1)
+        self.assertEqual(round(rows["VMLOAD, host save page"]["after"]), 1)
+        for side in ("before", "after"):
+            with self.subTest(side):
+                self.assertEqual(result[side]["spread"], [])
+                self.assertEqual(result[side]["counted_runs"], 2)
+        saved = result["before"]["instructions"] - result["after"]["instructions"]
+        self.assertGreater(saved, 200)
+        self.assertIn(f"{saved} instructions fewer", table)
+
+    def test_a_kernel_beside_itself(self):
+        status, result, table = compare("--runs", "1", "--before", "5.10-after")
+        self.assertEqual(status, NO_DIFFERENCE, table)
+        self.assertFalse(result["differ"])
+        self.assertEqual(result["before"], result["after"])
+
+
+if __name__ == "__main__":
+    unittest.main()
