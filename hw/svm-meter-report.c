@@ -183,6 +183,9 @@ static QDict *processor(int cpu_index, const SVMEventCounters *counters)
     qdict_put(all, "exits", exits(counters));
     qdict_put(all, "events", events(counters));
     qdict_put(all, "msrs", msrs(counters));
+    if (counters->costs) {
+        put_number(all, "charged", counters->charged);
+    }
     if (icount_enabled()) {
         if (counts_now(cpu_index, counters, &world)) {
             under_way[world] = svm_instructions_in_span(counters);

@@ -13,9 +13,13 @@
 #include "qapi/error.h"
 #include "qapi/visitor.h"
 #include "hw/acpi/acpi_aml_interface.h"
+#include "hw/boards.h"
 #include "hw/qdev-properties.h"
+#include "migration/blocker.h"
+#include "system/replay.h"
 #include "system/system.h"
 #include "system/tcg.h"
+#include "svm-cost-model.h"
 #include "svm-meter.h"
 
 SVMEventCounters *svm_meter_counters(SVMMeasurement *measurement,
@@ -34,14 +38,18 @@ SVMEventCounters *svm_meter_counters(SVMMeasurement *measurement,
 
 static void attach_processor(SVMMeterState *meter, CPUState *cs)
 {
-    SVMEventCounters *counters =
-        svm_meter_counters(&meter->measurements[meter->current],
-                           cs->cpu_index);
+    SVMMeasurement *measurement = meter->running
+                                  ? &meter->measurements[meter->current]
+                                  : &meter->idle;
+    SVMEventCounters *counters;
 
-    if (meter->running) {
-        svm_start_span(counters);
-        qatomic_set(&X86_CPU(cs)->svm.counters, counters);
+    if (!meter->running && !meter->costs) {
+        return;
     }
+    counters = svm_meter_counters(measurement, cs->cpu_index);
+    counters->costs = meter->costs;
+    svm_start_span(counters);
+    qatomic_set(&X86_CPU(cs)->svm.counters, counters);
 }
 
 void svm_meter_attach(SVMMeterState *meter)
@@ -281,6 +289,30 @@ static bool open_json(SVMMeterState *meter, Error **errp)
     return true;
 }
 
+/* All clocks go on by what one processor does. */
+static bool open_cost_model(SVMMeterState *meter, Error **errp)
+{
+    if (!meter->cost_model) {
+        return true;
+    }
+    if (!icount_enabled() || replay_mode != REPLAY_MODE_NONE) {
+        error_setg(errp, "a cost model needs -icount, without record and "
+                   "replay");
+        return false;
+    }
+    if (current_machine->smp.max_cpus > 1) {
+        error_setg(errp, "a cost model is for a machine of one processor");
+        return false;
+    }
+    meter->costs = svm_read_cost_model(meter->cost_model, errp);
+    if (!meter->costs) {
+        return false;
+    }
+    error_setg(&meter->why_not_migrated,
+               "a machine with a cost model stays where it is");
+    return migrate_add_blocker(&meter->why_not_migrated, errp) == 0;
+}
+
 static void realize(DeviceState *device, Error **errp)
 {
     SVMMeterState *meter = SVM_METER(device);
@@ -301,7 +333,7 @@ static void realize(DeviceState *device, Error **errp)
                    0x10000 - SVM_METER_PORTS + 1);
         return;
     }
-    if (!open_json(meter, errp)) {
+    if (!open_cost_model(meter, errp) || !open_json(meter, errp)) {
         return;
     }
     memory_region_init_io(&meter->ports, OBJECT(device), &port_operations,
@@ -309,6 +341,7 @@ static void realize(DeviceState *device, Error **errp)
     isa_register_ioport(ISA_DEVICE(device), &meter->ports, meter->iobase);
 
     add_measurement(meter, "");
+    meter->idle.processors = g_ptr_array_new();
     meter->listener.realize = processor_realized;
     device_listener_register(&meter->listener);
     svm_meter_attach(meter);
@@ -386,6 +419,7 @@ static const Property properties[] = {
     DEFINE_PROP_UINT32("iobase", SVMMeterState, iobase,
                        SVM_METER_DEFAULT_PORT),
     DEFINE_PROP_STRING("json", SVMMeterState, json),
+    DEFINE_PROP_STRING("cost-model", SVMMeterState, cost_model),
 };
 
 static void initialize(Object *object)

@@ -39,6 +39,12 @@ struct SVMMeterState {
     uint32_t iobase;
     DeviceListener listener;
 
+    /* What events cost, and where a meter that does not run counts them. */
+    char *cost_model;
+    SVMCosts *costs;
+    SVMMeasurement idle;
+    Error *why_not_migrated;
+
     /* Where the counters go when QEMU ends. */
     char *json;
     FILE *json_file;

@@ -6,6 +6,8 @@ import json
 from pathlib import Path
 
 import run_command
+from cost_model import CostModel
+from cost_model import find as find_cost_model
 from compare_report import Comparison, Side
 from errors import BadUsage, WrongResult
 from kernel_package import check_kernel
@@ -15,6 +17,7 @@ from run_report import RunReport
 BEFORE, AFTER = "5.10-before", "5.10-after"
 EXITS, RUNS, TIMED_RUNS = 2000, 2, 1
 TIMED_EXITS = 10000
+MODEL = "zen2"
 # Beside the statuses that all commands have.
 NO_DIFFERENCE = 5
 
@@ -79,21 +82,33 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="WORDS",
         help="more for the command line of the kernels",
     )
+    parser.add_argument(
+        "--cost-model",
+        default=MODEL,
+        metavar="NAME|FILE|none",
+        help="a modelled processor on which each kernel runs once more, for cycles "
+        f"(default: {MODEL})",
+    )
     parser.add_argument("--json", metavar="FILE", help="write the results here too")
 
 
 def run(options: argparse.Namespace) -> int:
     """Compare them; 0 if they differ, NO_DIFFERENCE if not."""
     _check(options)
+    model = None if options.cost_model == "none" else options.cost_model
     is_the_change = (options.before, options.after) == (BEFORE, AFTER)
     comparison = Comparison(
         Side(options.before, options.modules_before),
         Side(options.after, options.modules_after),
         is_the_change,
+        CostModel(find_cost_model(model)) if model else None,
     )
     for _ in range(options.runs):
         for side in (comparison.before, comparison.after):
             side.counted_runs.append(_run(options, side, counted=True))
+    if model:
+        for side in (comparison.before, comparison.after):
+            side.modelled_run = _run(options, side, counted=True, model=model)
     for _ in range(options.timed_runs):
         for side in (comparison.before, comparison.after):
             side.timed_runs.append(_run(options, side, counted=False))
@@ -122,11 +137,15 @@ def _check(options: argparse.Namespace) -> None:
         raise BadUsage(f"--timed-runs {options.timed_runs}: 0 or more")
     if options.json and not Path(options.json).absolute().parent.is_dir():
         raise BadUsage(f"--json {options.json}: no such folder")
+    if options.cost_model != "none":
+        find_cost_model(options.cost_model)
     check_kernel(options.before, options.modules_before)
     check_kernel(options.after, options.modules_after)
 
 
-def _run(options: argparse.Namespace, side: Side, counted: bool) -> RunReport:
+def _run(
+    options: argparse.Namespace, side: Side, counted: bool, model: str | None = None
+) -> RunReport:
     """A run of the halt loop, as `./svm run` does it; it has to be right."""
     exits = options.exits if counted else max(options.exits, TIMED_EXITS)
     chosen = argparse.Namespace(
@@ -139,13 +158,14 @@ def _run(options: argparse.Namespace, side: Side, counted: bool) -> RunReport:
             "fault": None,
             "meter": counted,
             "icount": counted,
+            "cost_model": model,
             "timeout": None,
             "trace": False,
             "strict_clean_bits": False,
             "keep_log": False,
         }
     )
-    report = RunReport(exits, 1, counted, counted)
+    report = RunReport(exits, 1, counted, counted, model)
     run_command.boot(chosen, report)
     if problem := report.problem():
         raise WrongResult(f"{side.kernel}: {problem}")

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import meter_report
+from cost_model import CostModel
 from run_report import RunReport
 
 # For the change of docs/kvm-change.rst.
@@ -22,6 +23,7 @@ LISTED_MSRS = (
     *("STAR", "LSTAR", "CSTAR", "SFMASK", "KERNEL_GS_BASE", "GS_BASE", "FS_BASE"),
     *("SYSENTER_CS", "SYSENTER_ESP", "SYSENTER_EIP", "TSC_AUX"),
 )
+PUBLISHED_CYCLES, PUBLISHED_SHARE = 1800, 0.39
 NAME, COLUMN = 30, 12
 
 
@@ -34,6 +36,8 @@ class Side:
     modules: str | None = None
     counted_runs: list[RunReport] = field(default_factory=list)
     timed_runs: list[RunReport] = field(default_factory=list)
+    # On a modelled processor, where L1's time stamps are its cycles.
+    modelled_run: RunReport | None = None
 
     @property
     def first(self) -> RunReport:
@@ -44,6 +48,11 @@ class Side:
     def instructions(self) -> int:
         """Of L1 and its guest, for each KVM_RUN: the median."""
         return self.first.instructions("median")
+
+    @property
+    def modelled_cycles(self) -> int | None:
+        """For each KVM_RUN, as L1's RDTSCP reads them: the median."""
+        return self.modelled_run and self.modelled_run.instructions("median")
 
     @property
     def exits_per_second(self) -> float | None:
@@ -96,6 +105,7 @@ class Side:
             "kernel": self.kernel,
             "version": self.first.kernel,
             "instructions": self.instructions,
+            "modelled_cycles": self.modelled_cycles,
             "ticks": {k: int(v) for k, v in self.first.ticks.items() if v.isdigit()},
             "counted_for_each_run": self.figures(),
             "spread": self.spread(),
@@ -134,9 +144,16 @@ def expected_reading(before: Side, after: Side) -> str | None:
 class Comparison:
     """Two sides, and whether they are those of the change of docs/kvm-change.rst."""
 
-    def __init__(self, before: Side, after: Side, is_the_change: bool):
+    def __init__(
+        self,
+        before: Side,
+        after: Side,
+        is_the_change: bool,
+        model: CostModel | None = None,
+    ):
         self.before = before
         self.after = after
+        self.model = model
         self.is_the_change = is_the_change
 
     @property
@@ -163,6 +180,9 @@ class Comparison:
         """Names and both figures; names of parts are indented."""
         before, after = self.before, self.after
         found = [("instructions", before.instructions, after.instructions)]
+        found.append(
+            ("modelled cycles", before.modelled_cycles, after.modelled_cycles)
+        )
         for index, access in enumerate(("RDMSR", "WRMSR")):
             found.append(
                 (access, before.accesses()[index], after.accesses()[index])
@@ -215,9 +235,58 @@ class Comparison:
             if self.before.spread() or self.after.spread():
                 spread = ", ".join({*self.before.spread(), *self.after.spread()})
         lines += ["", f"spread: {spread}"]
+        if self.model and self.before.modelled_cycles:
+            lines += ["", *self._about_the_model()]
         if self.is_the_change:
             lines += ["", PUBLISHED]
         return "\n".join(lines) + "\n"
+
+    def sensitivity(self) -> list[tuple[str, float, float]]:
+        """For each cost the share of cycles saved if it were half, and twice, as much.
+
+        Computed from what was counted; those that change nothing are left out.
+        """
+        before = self.model.parts(self.before.first.counted, self.before.first.metered)
+        after = self.model.parts(self.after.first.counted, self.after.first.metered)
+        found = []
+        for name in before | after:
+            one, other = before.get(name, 0), after.get(name, 0)
+            shares = [
+                _share_saved(
+                    sum(before.values()) + change * one,
+                    sum(after.values()) + change * other,
+                )
+                for change in (-0.5, 1)
+            ]
+            if any(round(share - self._share_modelled(), 3) for share in shares):
+                found.append((name, *shares))
+        return found
+
+    def _share_modelled(self) -> float:
+        counted = [
+            sum(self.model.parts(side.first.counted, side.first.metered).values())
+            for side in (self.before, self.after)
+        ]
+        return _share_saved(*counted)
+
+    def _about_the_model(self) -> list[str]:
+        saved = _share_saved(self.before.modelled_cycles, self.after.modelled_cycles)
+        cycles = self.before.modelled_cycles - self.after.modelled_cycles
+        lines = [
+            f"The cycles are those of a model, {self.model.name}, and of the whole "
+            "system call:",
+            f"{cycles:,} of them saved, {saved:.1%}.",
+        ]
+        if self.is_the_change:
+            error = saved - PUBLISHED_SHARE
+            lines[1] += (
+                f" Published of a part of it: about {PUBLISHED_CYCLES}, "
+                f"{PUBLISHED_SHARE:.0%}; error {100 * error:+.0f} points."
+            )
+        lines.append("Saved if one of its costs were half, or twice, as much:")
+        for name, half, twice in self.sensitivity():
+            lines.append(f"  {name:<{NAME - 2}}{half:>{COLUMN}.1%}{twice:>{COLUMN}.1%}")
+        return lines
 
     def verdict(self) -> str:
         """The line that says it all."""
@@ -240,6 +309,11 @@ class Comparison:
             "right": problem is None,
             "problem": problem,
             "differ": self.differ,
+            "cost_model": self.model and self.model.name,
+            "sensitivity": [
+                {"cost": name, "saved_if_half": half, "saved_if_twice": twice}
+                for name, half, twice in (self.sensitivity() if self.model else ())
+            ],
             "before": self.before.as_dict(),
             "after": self.after.as_dict(),
             "rows": [
@@ -247,6 +321,10 @@ class Comparison:
                 for name, before, after in self.rows()
             ],
         }
+
+
+def _share_saved(before: float, after: float) -> float:
+    return (before - after) / before
 
 
 def _figure(value: float) -> str:

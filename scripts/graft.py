@@ -58,7 +58,7 @@ ADD_ON = (
     AddOnFolder(
         CHECKOUT / "target-i386-svm", "target/i386/svm", ("seams", "README.md")
     ),
-    AddOnFolder(CHECKOUT / "hw", "hw/svm", ("README.md",)),
+    AddOnFolder(CHECKOUT / "hw", "hw/svm", ("README.md", "cost-models")),
     AddOnFolder(CHECKOUT / "tests" / "qtest", "tests/qtest/svm"),
 )
 

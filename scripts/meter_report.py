@@ -58,6 +58,7 @@ class Counted:
         self.host_events: Counter[str] = Counter()
         self.guest_events: Counter[str] = Counter()
         self.msrs: dict[tuple[str, str], Accesses] = {}
+        self.msr_indexes: dict[str, int] = {}
         self.host_instructions: int | None = None
         self.guest_instructions: int | None = None
         for processor in measurement["processors"]:
@@ -70,6 +71,8 @@ class Counted:
             self.host_events[name] += worlds["host"]
             self.guest_events[name] += worlds["guest"]
         for msr in processor["msrs"]:
+            if "index" in msr:
+                self.msr_indexes[msr["name"]] = msr["index"]
             for place in (*PLACES, "in-guest"):
                 key = (msr["name"], place)
                 before = self.msrs.get(key, Accesses())

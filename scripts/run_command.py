@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import cost_model
 import judged_run
 import linux_guest_run
 import meter_report
@@ -18,7 +19,7 @@ from run_report import RunReport
 HALT_LOOP = "halt-loop"
 EXITS, GUESTS = 10000, 1
 MAX_GUESTS = 64  # of kvm-halt-loop
-OPTIONS = ("exits", "guests", "meter", "fault")
+OPTIONS = ("exits", "guests", "meter", "cost_model", "fault")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -62,6 +63,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="run as many more exits in which KVM_RUN is all that happens, and count "
         "instructions of SVM, accesses to MSRs and exits in them (one guest)",
     )
+    group.add_argument(
+        "--cost-model",
+        metavar="NAME|FILE",
+        help="let events take the cycles of a modelled processor, e.g. zen2; with "
+        "--meter and --icount, whose instructions then are modelled cycles",
+    )
     # For the tests of this command; see Fault in kvm-halt-loop.c. E.g. stall:57
     group.add_argument("--fault", help=argparse.SUPPRESS)
     linux_guest_run.add_arguments(parser)
@@ -82,14 +89,18 @@ def run(options: argparse.Namespace) -> int:
     options.memory = options.memory or "1G"
     _check(options)
     report = RunReport(
-        options.exits, options.guests, options.icount, bool(options.meter)
+        options.exits,
+        options.guests,
+        options.icount,
+        bool(options.meter),
+        options.cost_model,
     )
     return judged_run.judge(options, report, lambda: boot(options, report))
 
 
 @contextmanager
 def metered(
-    command: list[str], wanted: bool
+    command: list[str], wanted: bool, model: str | None
 ) -> Iterator[tuple[list[str], Callable[[RunReport], None]]]:
     """The emulator's command with a meter, and what reads it into a report."""
     if not wanted:
@@ -102,10 +113,15 @@ def metered(
             if report.metered:
                 report.counted = meter_report.read(file, meter_report.HALT_LOOP_LABEL)
 
-        # A comma separates properties, two of them stand for one.
-        path = str(file).replace(",", ",,")
-        device = f"svm-meter,running=off,json={path}"
+        device = f"svm-meter,running=off,json={_escaped(file)}"
+        if model:
+            device += f",cost-model={_escaped(cost_model.find(model))}"
         yield [*command, "-device", device], read
+
+
+def _escaped(path: Path) -> str:
+    # A comma separates properties, two of them stand for one.
+    return str(path).replace(",", ",,")
 
 
 def _check(options: argparse.Namespace) -> None:
@@ -119,6 +135,10 @@ def _check(options: argparse.Namespace) -> None:
         raise BadUsage("--meter counts what one guest's KVM_RUNs do: --guests 1")
     if options.meter and options.qemu == "pristine":
         raise BadUsage("--meter: unmodified QEMU has no meter")
+    if options.cost_model:
+        if not (options.meter and options.icount):
+            raise BadUsage("--cost-model goes with --meter and --icount")
+        cost_model.CostModel(cost_model.find(options.cost_model))
     if options.icount and options.smp != 1:
         raise BadUsage(
             "--icount counts the instructions of all CPUs together, which says "
@@ -137,7 +157,8 @@ def boot(options: argparse.Namespace, report: RunReport) -> None:
     emulator = find_emulator(options.qemu)
     machine = make_machine(options, **init)
     report.emulator = emulator_version(emulator)
-    with metered(emulator_command(emulator, machine), options.meter) as (command, read):
+    command = emulator_command(emulator, machine)
+    with metered(command, options.meter, options.cost_model) as (command, read):
         judged_run.boot_l1(
             options,
             report,

@@ -133,8 +133,16 @@ def table(rows: list[tuple[str, str]]) -> str:
 class RunReport(L1Report):
     """Takes the lines of kvm-halt-loop too."""
 
-    def __init__(self, exits: int, guests: int, icount: bool, meter: bool = False):
+    def __init__(
+        self,
+        exits: int,
+        guests: int,
+        icount: bool,
+        meter: bool = False,
+        cost_model: str | None = None,
+    ):
         super().__init__()
+        self.cost_model = cost_model
         self.meter = meter
         self.exits = exits
         self.guests = guests
@@ -234,6 +242,8 @@ class RunReport(L1Report):
             if self.instructions("median") is not None:
                 values = [str(self.instructions(key)) for key in keys]
                 what = "instructions per exit"
+                if self.cost_model:
+                    what = "modelled cycles"
             else:
                 values = [self.ticks[key] for key in keys]
                 what = "ticks per exit"

@@ -43,14 +43,56 @@ static int64_t executed_instructions(void)
     return icount_enabled() ? icount_get_raw() : 0;
 }
 
+/*
+ * What the processor may execute until it has to look at its timers becomes
+ * less; what is not there to be taken counts as executed nevertheless.
+ */
+static void let_pass(CPUState *cs, uint64_t cycles)
+{
+    uint64_t low = MIN(cycles, cs->neg.icount_decr.u16.low);
+    uint64_t extra = MIN(cycles - low, MAX(cs->icount_extra, 0));
+
+    cs->neg.icount_decr.u16.low -= low;
+    cs->icount_extra -= extra;
+    cs->icount_budget += cycles - low - extra;
+}
+
+void svm_charge(CPUX86State *env, uint64_t cycles)
+{
+    SVMEventCounters *counters = counters_of(env);
+
+    let_pass(env_cpu(env), cycles);
+    counters->charged += cycles;
+    counters->paid += cycles;
+}
+
+void svm_charge_instructions(CPUX86State *env)
+{
+    SVMEventCounters *counters = counters_of(env);
+    uint64_t per_mille;
+    int64_t executed;
+
+    if (likely(!counters) || !counters->costs ||
+        !counters->costs->per_mille_of_instruction) {
+        return;
+    }
+    executed = executed_instructions() - counters->paid;
+    per_mille = executed * counters->costs->per_mille_of_instruction +
+                counters->per_mille_unpaid;
+    counters->paid += executed;
+    counters->per_mille_unpaid = per_mille % 1000;
+    svm_charge(env, per_mille / 1000);
+}
+
 uint64_t svm_instructions_in_span(const SVMEventCounters *counters)
 {
-    return executed_instructions() - counters->span_start;
+    return executed_instructions() - counters->charged - counters->span_start;
 }
 
 void svm_start_span(SVMEventCounters *counters)
 {
-    counters->span_start = executed_instructions();
+    counters->paid = executed_instructions();
+    counters->span_start = counters->paid - counters->charged;
     counters->span_is_whole = false;
 }
 
@@ -109,7 +151,11 @@ void svm_count_exit(CPUX86State *env, uint64_t code)
     SVMEventCounters *counters = counters_of(env);
 
     if (unlikely(counters)) {
+        svm_charge_instructions(env);
         counters->exits[exit_entry(code)]++;
+        if (counters->costs) {
+            svm_charge(env, counters->costs->vmexit);
+        }
         /* A VMRUN that failed its checks never left the host. */
         if (env->hflags & HF_GUEST_MASK) {
             switch_world(counters, SVM_GUEST);
@@ -122,6 +168,7 @@ void svm_count_vmrun(CPUX86State *env)
     SVMEventCounters *counters = counters_of(env);
 
     if (unlikely(counters)) {
+        svm_charge_instructions(env);
         switch_world(counters, SVM_HOST);
     }
 }
@@ -187,6 +234,20 @@ static SVMCountedMSR *counted_msr(SVMEventCounters *counters, uint32_t index)
     return &counters->other_msrs;
 }
 
+static uint32_t msr_cost(const SVMCosts *costs, uint32_t index, bool is_write)
+{
+    int i;
+
+    for (i = 0; i < costs->number_of_msrs; i++) {
+        const SVMCostOfMSR *msr = &costs->msrs[i];
+
+        if (msr->index == index && msr->is_write == is_write) {
+            return msr->cost;
+        }
+    }
+    return is_write ? costs->wrmsr : costs->rdmsr;
+}
+
 void svm_count_msr(CPUX86State *env, uint32_t index, bool is_write)
 {
     SVMEventCounters *counters = counters_of(env);
@@ -195,6 +256,9 @@ void svm_count_msr(CPUX86State *env, uint32_t index, bool is_write)
         SVMCountedMSR *msr = counted_msr(counters, index);
 
         (is_write ? msr->writes : msr->reads)[place(env, counters)]++;
+        if (counters->costs) {
+            svm_charge(env, msr_cost(counters->costs, index, is_write));
+        }
     }
 }
 

@@ -82,8 +82,33 @@ typedef struct SVMCountedSpans {
     uint64_t histogram[SVM_HISTOGRAM_BUCKETS];
 } SVMCountedSpans;
 
+/* Cycles that a modelled processor takes more than one for each instruction. */
+typedef struct SVMCostOfMSR {
+    uint32_t index;
+    bool is_write;
+    uint32_t cost;
+} SVMCostOfMSR;
+
+typedef struct SVMCosts {
+    uint32_t per_mille_of_instruction;
+    uint32_t vmexit;
+    uint32_t rdmsr;
+    uint32_t wrmsr;
+    uint32_t events[SVM_COUNTED_EVENTS];
+    int number_of_msrs;
+    SVMCostOfMSR msrs[64];
+} SVMCosts;
+
 typedef struct SVMEventCounters {
     struct rcu_head rcu;
+
+    /* With a cost model, what events cost; with -icount and one processor. */
+    const SVMCosts *costs;
+    /* Instructions are paid for up to here, but for this part of a cycle. */
+    int64_t paid;
+    uint32_t per_mille_unpaid;
+    /* Cycles that passed without an instruction. */
+    uint64_t charged;
 
     uint64_t events[SVM_COUNTED_EVENTS][SVM_WORLDS];
     uint64_t exits[SVM_COUNTED_CODES];
@@ -112,8 +137,23 @@ typedef struct SVMEventCounters {
             qatomic_read(&env_archcpu(env)->svm.counters); \
         if (unlikely(counters_)) { \
             counters_->events[(event)][(world)]++; \
+            if (counters_->costs) { \
+                svm_charge((env), counters_->costs->events[(event)]); \
+            } \
         } \
     } while (0)
+
+/**
+ * svm_charge: let @cycles pass, in QEMU's virtual time and in all clocks that
+ * follow it, as if so many instructions had been executed
+ */
+void svm_charge(CPUX86State *env, uint64_t cycles);
+
+/**
+ * svm_charge_instructions: let the time pass that instructions take beyond one
+ * cycle; before somebody looks at the clock
+ */
+void svm_charge_instructions(CPUX86State *env);
 
 /**
  * svm_count_exit: a #VMEXIT; call it while the processor is in the guest

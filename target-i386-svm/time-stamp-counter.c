@@ -53,8 +53,10 @@ static uint64_t host_tsc(CPUX86State *env)
  */
 uint64_t x86_read_tsc(CPUX86State *env)
 {
-    uint64_t tsc = host_tsc(env);
+    uint64_t tsc;
 
+    svm_charge_instructions(env);
+    tsc = host_tsc(env);
     /* A handler of SMIs has the host's view (2: 15.22). */
     return env->hflags & HF_GUEST_MASK ? scaled(env, tsc) + env->tsc_offset
                                        : tsc;

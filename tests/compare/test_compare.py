@@ -1,15 +1,19 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """./svm compare without an emulator: how two kernels' figures are read and judged."""
 
+import json
 import subprocess
 import sys
+import tempfile
 import unittest
 from pathlib import Path
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(CHECKOUT / "scripts"))
 
+import cost_model  # noqa: E402
 from compare_report import LISTED_MSRS, Comparison, Side  # noqa: E402
+from cost_model import CostModel  # noqa: E402
 from meter_report import PLACES, Counted  # noqa: E402
 from run_report import RunReport  # noqa: E402
 
@@ -148,6 +152,48 @@ class TableTest(unittest.TestCase):
         self.assertIn("not compared: one run of each", found.text())
 
 
+class CostModelTest(unittest.TestCase):
+    def model(self, **costs: float) -> CostModel:
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder, "mine.json")
+            entries = {
+                name.replace("_", " "): {"cycles": cycles, "source": "a test"}
+                for name, cycles in costs.items()
+            }
+            path.write_text(json.dumps({"costs": entries}))
+            return CostModel(path)
+
+    def test_cycles_are_added_up(self):
+        counted = Counted(measurement(before_msrs(), vmrun=RUNS))
+        parts = self.model(instruction=2, vmrun=500, wrmsr=100).parts(counted, RUNS)
+        self.assertEqual(parts, {"instruction": 5002, "vmrun": 500, "wrmsr": 1100})
+
+    def test_an_msr_can_have_its_own_cost(self):
+        counted = Counted(measurement(after_msrs()))
+        counted.msr_indexes["TSC_AUX"] = 0xC0000103
+        model = self.model(**{"wrmsr": 100, "wrmsr_0xc0000103": 7})
+        self.assertEqual(model.parts(counted, RUNS), {"wrmsr 0xc0000103": 7})
+
+    def test_sensitivity_is_that_of_the_counts(self):
+        found = comparison()
+        found.model = self.model(instruction=1, wrmsr=100, stgi=50)
+        shares = {name: (half, twice) for name, half, twice in found.sensitivity()}
+        # 2501 instructions on both sides, 11 and 1 WRMSR.
+        half = (550 - 50) / (2501 + 550)
+        twice = (2200 - 200) / (2501 + 2200)
+        self.assertAlmostEqual(shares["wrmsr"][0], half)
+        self.assertAlmostEqual(shares["wrmsr"][1], twice)
+        self.assertNotIn("stgi", shares)
+
+    def test_the_models_that_come_along_name_their_sources(self):
+        models = sorted(cost_model.FOLDER.glob("*.json"))
+        self.assertTrue(models)
+        for path in models:
+            for name, entry in json.loads(path.read_text())["costs"].items():
+                with self.subTest(path.name, cost=name):
+                    self.assertGreater(len(entry["source"]), 10)
+
+
 class MisuseTest(unittest.TestCase):
     def says(self, *arguments: str) -> str:
         done = subprocess.run(
@@ -164,6 +210,7 @@ class MisuseTest(unittest.TestCase):
             (("--exits", "5"), "--exits 5: at least 100"),
             (("--runs", "0"), "--runs 0: at least 1"),
             (("--timed-runs", "-1"), "--timed-runs -1: 0 or more"),
+            (("--cost-model", "zen9"), "--cost-model zen9: there is zen2, or"),
             (("--npt", "2"), "--npt 2: it is 0 or 1"),
             (("--before", "5.9"), "5.9"),
             (("--after", "/nowhere"), "/nowhere"),

@@ -48,9 +48,16 @@ class CompareTest(unittest.TestCase):
         saved = result["before"]["instructions"] - result["after"]["instructions"]
         self.assertGreater(saved, 200)
         self.assertIn(f"{saved} instructions fewer", table)
+        # The model takes more cycles than instructions, and finds more saved.
+        cycles = [result[side]["modelled_cycles"] for side in ("before", "after")]
+        self.assertGreater(cycles[0], result["before"]["instructions"])
+        self.assertGreater(cycles[0] - cycles[1], saved)
+        self.assertIn("The cycles are those of a model, zen2", table)
 
     def test_a_kernel_beside_itself(self):
-        status, result, table = compare("--runs", "1", "--before", "5.10-after")
+        status, result, table = compare(
+            *("--runs", "1", "--before", "5.10-after", "--cost-model", "none")
+        )
         self.assertEqual(status, NO_DIFFERENCE, table)
         self.assertFalse(result["differ"])
         self.assertEqual(result["before"], result["after"])

@@ -13,6 +13,8 @@
 
 #define METER       "-device svm-meter,id=meter"
 #define STOPPED     METER ",running=off"
+#define MODELLED    STOPPED ",cost-model=" SVM_COSTS \
+                    " -icount shift=0,sleep=off"
 #define PORT(register_) (SVM_METER_DEFAULT_PORT + SVM_METER_##register_)
 #define OTHER_PAGE  OTHER_HOST_SAVE
 #define MSR_STAR    0xc0000081
@@ -496,6 +498,109 @@ static void monitor(SVMMachine *machine, const SVMCase *test)
                     "info svm-meter says: %s", table);
 }
 
+/* payload/costs.json: 3 cycles an instruction, 777 more RDMSR of the TSC. */
+static void modelled_time(SVMMachine *machine, const SVMCase *test)
+{
+    uint64_t first, second, third;
+
+    svm_prepare_guest_64(machine, GUEST_read_tsc);
+    svm_run(machine);
+    svm_expect_exit(machine, test, SVM_EXIT_VMMCALL);
+    first = svm_mailbox(machine, MAILBOX_GUEST_RSI);
+    second = svm_mailbox(machine, MAILBOX_GUEST_RBX);
+    third = svm_mailbox(machine, MAILBOX_GUEST_RCX);
+    /* Four instructions, and five; see guests.S. */
+    svm_expect(test, "cycles from RDTSCP to RDTSC", second - first, 4 * 3);
+    svm_expect(test, "cycles from RDTSC to RDMSR", third - second,
+               5 * 3 + 777);
+}
+
+static void charged_cycles(SVMMachine *machine, const SVMCase *test)
+{
+    g_autoptr(QDict) counted = NULL;
+    const QDict *cpu;
+    unsigned i;
+
+    meter_command(machine, SVM_METER_START);
+    for (i = 0; i < 3; i++) {
+        svm_step(machine, STEP_vmsave, OTHER_PAGE, 0);
+        svm_step(machine, STEP_vmload, OTHER_PAGE, 0);
+    }
+    svm_step(machine, STEP_read_msr, MSR_STAR, 0);
+    meter_command(machine, SVM_METER_STOP);
+
+    counted = report(machine);
+    cpu = processor(counted, "", 0);
+    expect_event(test, cpu, "vmsave", 3, 0);
+    svm_expect(test, "cycles charged", qdict_get_int(cpu, "charged"),
+               3 * 75 + 3 * 100000 + 100);
+}
+
+/* Of what the emulator says when it does not start. */
+static void expect_refused(const SVMCase *test, const char *model,
+                           const char *arguments, const char *message)
+{
+    g_autofree char *path = NULL;
+    g_autofree char *command = NULL;
+    g_autofree char *said = NULL;
+    int fd = g_file_open_tmp("qtest-svm-XXXXXX", &path, NULL);
+    int status;
+
+    g_assert_cmpint(fd, >=, 0);
+    close(fd);
+    g_assert_true(g_file_set_contents(path, model, -1, NULL));
+    command = g_strdup_printf("%s -nodefaults -display none -S %s "
+                              "-device svm-meter,cost-model=%s",
+                              getenv("QTEST_QEMU_BINARY"), arguments, path);
+    g_assert_true(g_spawn_command_line_sync(command, NULL, &said, &status,
+                                            NULL));
+    unlink(path);
+    svm_expect_that(test, status && strstr(said, message),
+                    "with %s and %s the emulator says: %s; it has to say: %s",
+                    arguments, model, said, message);
+}
+
+static void wrong_models(SVMMachine *machine, const SVMCase *test)
+{
+    static const char icount[] = "-icount shift=0,sleep=off";
+    static const char *const wrong[][2] = {
+        { "", "cost-model" },
+        { "{", "cost-model" },
+        { "[]", "there is no dictionary 'costs'" },
+        { "{'costs': 1}", "there is no dictionary 'costs'" },
+        { "{'costs': {'vmrun': 1}}", "'vmrun' has to have 'cycles'" },
+        { "{'costs': {'vmrun': {'cycles': 1}}}", "'source', a text" },
+        { "{'costs': {'vmrun': {'cycles': -1, 'source': 's'}}}",
+          "'vmrun' has to cost 0 to 1e+06 cycles" },
+        { "{'costs': {'instruction': {'cycles': 0.5, 'source': 's'}}}",
+          "'instruction' has to cost 1 to 1000 cycles" },
+        { "{'costs': {'vmrum': {'cycles': 1, 'source': 's'}}}",
+          "there is no event 'vmrum'" },
+        { "{'costs': {'wrmsr STAR': {'cycles': 1, 'source': 's'}}}",
+          "'wrmsr STAR' names no MSR by its number" },
+        { "{'costs': {'wrmsr 0x10': {'cycles': 1, 'source': 's'},"
+          " 'wrmsr 16': {'cycles': 1, 'source': 's'}}}", "stands there twice" },
+    };
+    size_t i;
+
+    for (i = 0; i < ARRAY_SIZE(wrong); i++) {
+        expect_refused(test, wrong[i][0], icount, wrong[i][1]);
+    }
+    expect_refused(test, "{'costs': {}}", "", "a cost model needs -icount");
+    expect_refused(test, "{'costs': {}}",
+                   "-icount shift=0,sleep=off -smp 2", "of one processor");
+}
+
+static void model_is_not_migrated(SVMMachine *machine, const SVMCase *test)
+{
+    g_autofree char *said = NULL;
+
+    svm_add_snapshot_disk(machine);
+    said = qtest_hmp(svm_qtest(machine), "savevm one");
+    svm_expect_that(test, strstr(said, "stays where it is"), "savevm says: %s",
+                    said);
+}
+
 #define CASE(path_, run_, arguments_) \
     { .path = "meter/" path_, .rule = "docs/meter.rst", .run = run_, \
       .arguments = arguments_, .own_arguments = true, \
@@ -518,6 +623,10 @@ static const SVMCase cases[] = {
          STOPPED " -icount shift=0,sleep=off"),
     CASE("hot-plugged-processor", hot_plugged_processor,
          STOPPED " -smp 1,maxcpus=2,sockets=2"),
+    CASE("modelled-time", modelled_time, MODELLED),
+    CASE("charged-cycles", charged_cycles, MODELLED),
+    CASE("wrong-models", wrong_models, STOPPED),
+    CASE("model-is-not-migrated", model_is_not_migrated, MODELLED),
     CASE("monitor", monitor, STOPPED),
     CASE("monitor/icount", monitor, STOPPED " -icount shift=0,sleep=off"),
 };
