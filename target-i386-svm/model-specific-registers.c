@@ -43,7 +43,13 @@ static uint64_t writable_efer(const CPUX86State *env)
            (features & CPUID_EXT2_LM ? MSR_EFER_LME : 0) |
            (features & CPUID_EXT2_NX ? MSR_EFER_NXE : 0) |
            (features & CPUID_EXT2_FFXSR ? MSR_EFER_FFXSR : 0) |
-           (has_svm(env) ? MSR_EFER_SVME : 0);
+           (has_svm(env) ? MSR_EFER_SVME : 0) |
+           (x86_has_mcommit(env) ? MSR_EFER_MCOMMIT : 0);
+}
+
+uint64_t x86_efer_reserved_bits(const CPUX86State *env)
+{
+    return MSR_EFER_RESERVED & ~(x86_has_mcommit(env) ? MSR_EFER_MCOMMIT : 0);
 }
 
 /*

@@ -17,6 +17,9 @@
 #define MSR_VM_CR                       0xc0010114
 #define MSR_SVM_KEY                     0xc0010118
 
+/* EFER (2: 3.1.7): what QEMU has no name for. */
+#define MSR_EFER_MCOMMIT                (1 << 17)
+
 /* TSC_RATIO: a fixed-point number, 8.32 (2: 15.30.5). */
 #define TSC_RATIO_BITS                  40
 
@@ -26,6 +29,16 @@
 #define VM_CR_DIS_A20M                  (1 << 2)
 #define VM_CR_LOCK                      (1 << 3)
 #define VM_CR_SVMDIS                    (1 << 4)
+
+/**
+ * x86_has_mcommit: does the processor have MCOMMIT, and EFER.MCOMMIT?
+ */
+bool x86_has_mcommit(const CPUX86State *env);
+
+/**
+ * x86_efer_reserved_bits: the bits of EFER with which VMRUN fails
+ */
+uint64_t x86_efer_reserved_bits(const CPUX86State *env);
 
 /**
  * x86_spec_ctrl_bits: the bits of SPEC_CTRL that the processor has

@@ -15,6 +15,7 @@
 #define CPUID_SVM_IDLE_HLT              (1U << 30)
 #define CPUID_8000_0008_EBX_INVLPGB     (1U << 3)
 #define CPUID_8000_0008_EBX_RDPRU       (1U << 4)
+#define CPUID_8000_0008_EBX_MCOMMIT     (1U << 8)
 
 /* Bits of EDX that TCG emulates with the add-on and not without. */
 #define SVM_ADDED_FEATURES  (CPUID_SVM_LBRV | \
@@ -48,6 +49,7 @@
 #define SVM_ADDED_8000_0008_EBX_FEATURES \
     (CPUID_8000_0008_EBX_INVLPGB | \
      CPUID_8000_0008_EBX_RDPRU | \
+     CPUID_8000_0008_EBX_MCOMMIT | \
      CPUID_8000_0008_EBX_IBPB | \
      CPUID_8000_0008_EBX_IBRS | \
      CPUID_8000_0008_EBX_STIBP | \

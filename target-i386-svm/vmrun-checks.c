@@ -92,7 +92,7 @@ const char *svm_inconsistent_mode(CPUX86State *env,
                      (state->cr0 & CR0_PG_MASK);
     uint64_t efer_long_mode = state->efer & (MSR_EFER_LMA | MSR_EFER_LME);
 
-    FAIL_IF(state->efer & MSR_EFER_RESERVED, state->efer,
+    FAIL_IF(state->efer & x86_efer_reserved_bits(env), state->efer,
             "EFER has a reserved bit set");
     FAIL_IF(efer_long_mode &&
             !(env->features[FEAT_8000_0001_EDX] & CPUID_EXT2_LM), state->efer,
