@@ -76,6 +76,7 @@ bool svm_pushes_error_code(const CPUX86State *env, int vector,
 void svm_event_delivered(CPUX86State *env)
 {
     env->svm.delivering = (SVMEvent) { };
+    svm_disarm_monitor(env);
 }
 
 /*

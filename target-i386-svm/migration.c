@@ -44,6 +44,8 @@ static int pre_save(void *opaque)
 int svm_post_load(CPUX86State *env)
 {
     svm_forget_vmcb(env);
+    /* Allowed at any time, and spares the line in every snapshot. */
+    svm_disarm_monitor(env);
     if (!tcg_enabled()) {
         return 0;
     }

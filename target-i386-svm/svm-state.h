@@ -52,6 +52,9 @@ typedef struct SVMLastBranches {
 #define HF_BRANCHES_SHIFT   30
 #define HF_BRANCHES_MASK    (1U << HF_BRANCHES_SHIFT)
 
+/* What MONITOR watches: a cache line. */
+#define SVM_MONITOR_LINE_SIZE   64
+
 /* Properties of a processor, and what it keeps over a reset. */
 typedef struct SVMProperties {
     /* event-counters.h; NULL while nobody counts. */
@@ -120,6 +123,11 @@ typedef struct SVMState {
     /* The instruction that runs, where branches are reported. */
     uint64_t branch_from;
     bool branch_was_taken;
+
+    /* What MONITOR has found, until MWAIT. */
+    bool monitor_is_armed;
+    target_ulong monitor_address;
+    uint8_t monitored_line[SVM_MONITOR_LINE_SIZE];
 
     /* SPEC_CTRL of a guest that has its own, beside spec_ctrl. */
     uint64_t guest_spec_ctrl;

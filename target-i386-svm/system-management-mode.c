@@ -35,6 +35,7 @@ void svm_enter_smm(CPUX86State *env)
     env->hflags &= ~HF_GUEST_MASK;
     env->hflags2 &= ~SVM_GUEST_HFLAGS2;
     env->int_ctl = 0;
+    svm_disarm_monitor(env);
     svm_clear_intercepts(env);
     svm_set_virtual_interrupt_pending(env, false);
     svm_update_virtual_nmi(env);

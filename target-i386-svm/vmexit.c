@@ -223,6 +223,7 @@ void do_vmexit(CPUX86State *env)
     store_exit_information(env, &vmcb);
     vmcb_page_close(&vmcb);
 
+    svm_disarm_monitor(env);
     clear_guest_controls(env);
     read_host(env, &host);
     rule = failed_host_check(env, &host, &value);

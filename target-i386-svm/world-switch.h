@@ -151,6 +151,11 @@ void svm_mask_injected_nmi(CPUX86State *env);
 void svm_unmask_undelivered_nmi(CPUX86State *env);
 
 /**
+ * svm_disarm_monitor: MWAIT will not wait for what MONITOR has named
+ */
+void svm_disarm_monitor(CPUX86State *env);
+
+/**
  * svm_load_pause_filter: VMRUN starts the count of PAUSEs (2: 15.14.4)
  */
 void svm_load_pause_filter(CPUX86State *env);
