@@ -19,10 +19,10 @@
 /**
  * x86_init_is_due: is an INIT pending that the processor has to meet now?
  */
-bool x86_init_is_due(CPUX86State *env)
+bool x86_init_is_due(CPUState *cs)
 {
-    return (env_cpu(env)->interrupt_request & CPU_INTERRUPT_INIT) &&
-           (env->hflags2 & HF2_GIF_MASK);
+    return (cs->interrupt_request & CPU_INTERRUPT_INIT) &&
+           (cpu_env(cs)->hflags2 & HF2_GIF_MASK);
 }
 
 /**

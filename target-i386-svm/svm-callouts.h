@@ -40,7 +40,7 @@ void svm_check_task_switch(CPUX86State *env, uint16_t selector,
 void svm_enter_smm(CPUX86State *env);
 void svm_store_smm_state(CPUX86State *env, hwaddr save_state);
 void svm_leave_smm(CPUX86State *env);
-bool x86_init_is_due(CPUX86State *env);
+bool x86_init_is_due(CPUState *cs);
 void x86_meet_init(CPUX86State *env);
 void svm_keep_over_init(CPUX86State *env, const CPUX86State *before);
 bool x86_debug_check_watchpoint(CPUState *cs, CPUWatchpoint *watchpoint);
