@@ -37,8 +37,12 @@ SUITES = {
     "newest": ("sid",),
 }
 
-# 5.10 with kvm and kvm-amd built anew, without and with the change of kvm_change.py.
-KVM_CHANGE = {"5.10-before": "before", "5.10-after": "after"}
+# With kvm and kvm-amd built anew, without and with the change of kvm_change.py.
+KVM_CHANGE = {
+    f"{series}-{variant}": (series, variant)
+    for series in ("5.10", "6.1")
+    for variant in ("before", "after")
+}
 
 # All that --kernel knows by a name.
 NAMES = (*SUITES, *KVM_CHANGE)
@@ -111,8 +115,8 @@ def find_kernel(name: str, modules: str | None = None) -> L1Kernel:
         # It needs this module itself.
         import kvm_change
 
-        rebuilt = kvm_change.modules(KVM_CHANGE[name])
-        return _debian_kernel(kvm_change.SERIES, rebuilt)
+        series, variant = KVM_CHANGE[name]
+        return _debian_kernel(series, kvm_change.modules(series, variant))
     return _own_kernel(Path(name), Path(modules) if modules else None)
 
 

@@ -2,14 +2,17 @@
 """KVM with and without the change that saves the host's state by VMSAVE and VMLOAD.
 
 kvm and kvm-amd are built twice from Debian's package of the kernel's source: as they
-are ("before"), and with the seams of kvm-change/ grafted in ("after").  Debian's
-configuration and checksums of symbols are used, so both load into Debian's kernel.
+are, and with seams of kvm-change/ grafted in.  For a kernel that is without the change
+they make it, of a newer one they undo it.  Debian's configuration and checksums of
+symbols are used, so both variants load into Debian's kernel.
 """
 
 import hashlib
 import os
+import re
 import shutil
 from pathlib import Path
+from typing import NamedTuple
 
 import apt_archive
 import disk_space
@@ -24,55 +27,77 @@ from kernel_source import make_command, run_step, unpack_source
 from paths import BUILD, CHECKOUT
 from progress import Step, say
 
-SERIES = "5.10"
 VARIANTS = ("before", "after")
 MODULES = ("kvm.ko", "kvm-amd.ko")
 WHAT = "modules of KVM"
 KVM = "arch/x86/kvm"
 FOLDER = CHECKOUT / "kvm-change"
-SEAMS = FOLDER / "seams"
-ADD_ON = (graft.AddOnFolder(FOLDER, f"{KVM}/svm", ("seams", "README.md")),)
+
+
+class Change(NamedTuple):
+    """A series of kernels, and the seams that make one variant of it of the other."""
+
+    series: str
+    name: str
+    makes: str
+
+    @property
+    def seams(self) -> Path:
+        """The folder of the seams."""
+        return FOLDER / self.name / "seams"
+
+    @property
+    def add_on(self) -> tuple[graft.AddOnFolder, ...]:
+        """The files that are new in the grafted tree."""
+        return (graft.AddOnFolder(FOLDER / self.name, f"{KVM}/svm", ("seams",)),)
+
+
+# By series: the last that Debian has without the change, and one that has it.
+CHANGES = {
+    "5.10": Change("5.10", "made", "after"),
+    "6.1": Change("6.1", "undone", "before"),
+}
 
 # Of the source, what preparing the build of modules takes, and KVM.
 PARTS = (
     *("Kbuild", "Makefile", "arch/x86", "include", "kernel", "scripts", "virt"),
     *("security/selinux/include", "*Kconfig*"),
-    *(f"tools/{part}" for part in ("Makefile", "arch", "build", "include", "lib")),
-    *("tools/objtool", "tools/scripts"),
+    *(f"tools/{part}" for part in ("Makefile", "arch", "bpf", "build", "include")),
+    *(f"tools/{part}" for part in ("lib", "objtool", "scripts")),
 )
 # What the seams touch, and what checks their style.
 PARTS_TO_READ = ("Makefile", KVM, "scripts/*checkpatch*", "scripts/spelling.txt")
 
-# Takes half of the time of a build and is no part of what the modules do; nor do
-# newer compilers' new warnings matter.
-WITHOUT = ("CONFIG_DEBUG_INFO",)
-OPTIONS = ("CONFIG_KVM_INTEL=", "CONFIG_KVM_WERROR=", "WERROR=0")
+# The modules for Intel are of no use here; debugging information takes half of the
+# time; and newer compilers' new warnings do not matter.
+OPTIONS = ("CONFIG_KVM_INTEL=", "KCFLAGS=-g0", "CONFIG_KVM_WERROR=", "WERROR=0")
 
 
-def modules(variant: str) -> list[Path]:
+def modules(series: str, variant: str) -> list[Path]:
     """The files of the modules of a variant, fetched and built if need be."""
     machine_packages.ensure_kernel_build()
-    release, source, headers = _packages()
+    change = CHANGES[series]
+    release, source, headers = _packages(series)
     compiler = x86_64_tools.path("gcc")
     inputs = hashlib.sha256(
         repr((source.name, headers.name, compiler, os.stat(compiler).st_mtime_ns))
         .encode()
     )
-    added = graft.add_on_files(ADD_ON).values()
-    scripts = (Path(file.__file__) for file in (kernel_source, graft))
-    for path in (Path(__file__), *scripts, *sorted(SEAMS.glob("*.seam")), *added):
+    scripts = [Path(__file__), Path(kernel_source.__file__)]
+    seams = sorted(change.seams.glob("*.seam"))
+    for path in (*scripts, *seams, *graft.add_on_files(change.add_on).values()):
         inputs.update(path.name.encode() + b"\0" + path.read_bytes())
     folder = _built(f"{version_of(source)}-{inputs.hexdigest()[:16]}")
     with locked():
         if not folder.exists():
-            _make(release, source, headers, folder)
+            _make(change, release, source, headers, folder)
     return [folder / variant / name for name in MODULES]
 
 
-def source_tree() -> Path:
+def source_tree(series: str) -> Path:
     """The kernel's source as it is, as far as the seams touch it."""
-    source = _source_package()
-    folder = _built(f"source-{version_of(source)}")
+    source = _source_package(series)
+    folder = _built(f"source-{source.name.split('_')[1]}")
     with locked():
         if not folder.exists():
             _fill(folder, source, lambda scratch: _read_only_parts(source, scratch))
@@ -97,31 +122,34 @@ def tree_version(tree: Path) -> str | None:
 
 def tree_of(version: str) -> Path | str:
     """The source of a version that was reviewed earlier; or why there is none."""
-    tree = _built(f"source-{version}")
-    return tree if tree.exists() else "only the mirror's newest one is fetched"
+    trees = sorted(_built("").glob(f"source-{version}-*"))
+    return trees[-1] if trees else "only the mirror's newest one is fetched"
 
 
-def grafted_files(tree: Path, version: str) -> dict[str, bytes]:
-    """What the change makes of the files of a source tree, by name."""
-    if not any(seam.is_for(version) for seam in graft.read_seams(SEAMS)):
+def grafted_files(change: Change, tree: Path, version: str) -> dict[str, bytes]:
+    """What the seams make of the files of a source tree, by name."""
+    if not any(seam.is_for(version) for seam in graft.read_seams(change.seams)):
         raise SetupFailed(
-            f"the change of KVM is written for Linux {SERIES}, not for {version}"
+            f"the seams of kvm-change/{change.name} are for Linux {change.series}, "
+            f"not for {version}"
         )
-    files, unreviewed = graft.grafted_files(tree, version, seams=SEAMS, add_on=ADD_ON)
+    files, unreviewed = graft.grafted_files(
+        tree, version, seams=change.seams, add_on=change.add_on
+    )
     for seam in unreviewed:
         say(
             f"seam {seam.seam}: the code around it in {seam.place} is not reviewed "
-            f"for Linux {version} (./svm seams --kvm review)"
+            f"for Linux {version} (./svm seams --kvm {change.series} review)"
         )
     return files
 
 
-def _packages() -> tuple[str, Path, Path]:
+def _packages(series: str) -> tuple[str, Path, Path]:
     """The release of Debian's kernel, and the packages of its source and headers."""
-    image, deb = next(iter(image_packages(SERIES).items()))
+    image, deb = next(iter(image_packages(series).items()))
     release = image.removeprefix("linux-image-")
-    source = _source_package()
-    headers = apt_archive.fetch_deb(f"linux-headers-{release}", SUITES[SERIES])
+    source = _source_package(series)
+    headers = apt_archive.fetch_deb(f"linux-headers-{release}", SUITES[series])
     for other in (source, headers):
         if other.name.split("_")[1] != deb.name.split("_")[1]:
             raise SetupFailed(
@@ -131,23 +159,26 @@ def _packages() -> tuple[str, Path, Path]:
     return release, source, headers
 
 
-def _source_package() -> Path:
-    return apt_archive.fetch_deb(f"linux-source-{SERIES}", SUITES[SERIES], arch="all")
+def _source_package(series: str) -> Path:
+    return apt_archive.fetch_deb(f"linux-source-{series}", SUITES[series], arch="all")
 
 
 def _built(name: str) -> Path:
     return BUILD / "kvm-change" / name
 
 
-def _make(release: str, source: Path, headers: Path, target: Path) -> None:
+def _make(
+    change: Change, release: str, source: Path, headers: Path, target: Path
+) -> None:
     def fill(scratch: Path) -> Path:
         tree = unpack_source(source, scratch, PARTS)
         with Step(f"building kvm and kvm-amd of {release} twice") as step:
             make = _prepare(tree, headers, release, scratch)
-            for variant in VARIANTS:
+            # The one that the seams make comes last.
+            for variant in sorted(VARIANTS, key=lambda name: name == change.makes):
                 step.update(variant)
-                if variant == "after":
-                    for name, content in grafted_files(tree, version).items():
+                if variant == change.makes:
+                    for name, content in grafted_files(change, tree, version).items():
                         (tree / name).write_bytes(content)
                 run_step(WHAT, variant, [*make, f"M={KVM}"])
                 (scratch / "result" / variant).mkdir(parents=True)
@@ -163,16 +194,21 @@ def _prepare(tree: Path, headers: Path, release: str, scratch: Path) -> list:
     """Configure the source as Debian's kernel was; the command that builds modules."""
     apt_archive.unpack_deb(headers, scratch / "headers")
     folder = scratch / "headers/usr/src" / headers.name.partition("_")[0]
-    configuration = (folder / ".config").read_text()
-    for name in WITHOUT:
-        configuration = configuration.replace(f"\n{name}=y\n", f"\n{name}=n\n")
-    (tree / ".config").write_text(configuration)
-    shutil.copy(folder / "Module.symvers", tree)
+    for name in (".config", "Module.symvers"):
+        shutil.copy(folder / name, tree)
     # A kernel takes only modules that name its own release.
     make = [*make_command(tree), f"KERNELRELEASE={release}", *OPTIONS]
     run_step(WHAT, "configuration", [*make, "olddefconfig"])
+    for lost in sorted(_options(folder / ".config") - _options(tree / ".config")):
+        say(f"{lost} of Debian's kernel cannot be had with this machine's compiler")
     run_step(WHAT, "preparation", [*make, "modules_prepare"])
     return make
+
+
+def _options(configuration: Path) -> set[str]:
+    """What a configuration switches on, but for what is known of the compiler."""
+    found = re.findall(r"^(CONFIG_\w+)=[ym]$", configuration.read_text(), re.MULTILINE)
+    return {name for name in found if not re.match("CONFIG_(CC|AS|LD|GCC)_", name)}
 
 
 def _read_only_parts(source: Path, scratch: Path) -> Path:

@@ -31,7 +31,7 @@ def add_l1_arguments(
         default=kernel,
         metavar="KERNEL",
         help=f"{', '.join(SUITES)}: Debian's newest package of it; "
-        f"{', '.join(KVM_CHANGE)}: that with KVM built anew, without and with the "
+        f"{', '.join(KVM_CHANGE)}: those with KVM built anew, without and with the "
         "change that saves the host's state by VMSAVE and VMLOAD; or the PATH of a "
         "bzImage, a vmlinux or a kernel build tree (default: "
         f"{kernel or 'what Debian has beside this Xen'})",

@@ -57,6 +57,7 @@ I386_COMPILER = [
 KERNEL_BUILD = [
     Needed("bc", "the kernel's build"),
     Needed("bison", "the kernel's build"),
+    Needed("dwarves", "the kernel's build (what 6.1 has in struct module)"),
     Needed("flex", "the kernel's build"),
     Needed("libelf-dev", "the kernel's build (objtool)"),
     Needed("libssl-dev", "the kernel's build (its tools for signatures)"),

@@ -37,8 +37,9 @@ def _add_tree_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--kvm",
-        action="store_true",
-        help="not QEMU but the kernel: the change of KVM that --kernel 5.10-after has",
+        choices=("5.10", "6.1"),
+        help="not QEMU's seams but those that make the change of KVM in Linux 5.10, "
+        "or undo it in 6.1 (kvm-change/)",
     )
     parser.add_argument(
         "--tree",
@@ -66,11 +67,12 @@ def _subject(options: argparse.Namespace) -> _Subject:
             raise BadUsage("--kvm looks at the kernel's source, not at --qemu")
         import kvm_change
 
+        change = kvm_change.CHANGES[options.kvm]
         return _Subject(
             "Linux",
-            kvm_change.SEAMS,
-            kvm_change.ADD_ON,
-            kvm_change.source_tree,
+            change.seams,
+            change.add_on,
+            lambda: kvm_change.source_tree(change.series),
             kvm_change.tree_version,
             kvm_change.tree_of,
         )

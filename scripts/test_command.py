@@ -165,8 +165,13 @@ def _prepare(chosen: list[MesonTest], qemu: str) -> None:
     """Fetch and build what the chosen tests need; they use no network themselves."""
     suites = {test.suite for test in chosen}
     emulator.source_tree("pristine")
-    if any("kvm-change" in test.name for test in chosen):
-        kvm_change.source_tree()
+    changes = {
+        change.series
+        for change in kvm_change.CHANGES.values()
+        if any(test.name.startswith(f"kvm-change-{change.name}") for test in chosen)
+    }
+    for series in changes:
+        kvm_change.source_tree(series)
     if suites & NEEDS_EMULATOR:
         sources = sorted((CHECKOUT / "tests/qtest").glob("*-test.c"))
         programs = [emulator.qtest_target(source.stem) for source in sources]
@@ -179,8 +184,9 @@ def _prepare(chosen: list[MesonTest], qemu: str) -> None:
     if suites & NEEDS_KERNELS:
         # A test of the boot matrix has its kernel in its name, the others run 6.1.
         names = [test.name for test in chosen if test.suite in NEEDS_KERNELS]
-        if {"kvm-change-boots", "compare-5.10-boots"} & {*names}:
-            names += [f"-{kernel}-" for kernel in kernel_package.KVM_CHANGE]
+        for series in kvm_change.CHANGES:
+            if series in changes or f"compare-{series}-boots" in names:
+                names += [f"-{series}-{variant}-" for variant in kvm_change.VARIANTS]
         for kernel in kernel_package.NAMES:
             if kernel == "6.1" or any(f"-{kernel}-" in name for name in names):
                 initramfs.make_initramfs(kernel_package.find_kernel(kernel))

@@ -67,7 +67,9 @@ class StyleTest(unittest.TestCase):
         wrong = []
         for path in files(".py", ".c", ".h", ".inc", ".seam", ".sh", ".S"):
             limit = PYTHON_LINE if path.suffix == ".py" else 1000
-            may_have_tabulators = path.suffix == ".S" or path.parent == KERNEL_STYLE
+            may_have_tabulators = path.suffix == ".S" or (
+                path.suffix == ".h" and KERNEL_STYLE in path.parents
+            )
             for number, line in enumerate(path.read_text().splitlines(), 1):
                 place = f"{path.relative_to(CHECKOUT)}:{number}"
                 if len(line) > limit:
