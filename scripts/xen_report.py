@@ -26,6 +26,7 @@ NAMES = {
     16: "Virtual GIF",
     19: "NPT Supervisor Shadow Stack",
     20: "MSR_SPEC_CTRL virtualisation",
+    25: "Virtual NMI",
 }
 NRIP_SAVE, DECODE_ASSISTS = 3, 7
 
