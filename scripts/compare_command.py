@@ -9,12 +9,15 @@ import run_command
 from cost_model import CostModel
 from cost_model import find as find_cost_model
 from compare_report import Comparison, Side
-from errors import BadUsage, WrongResult
-from kernel_package import check_kernel
+from errors import BadUsage, SetupFailed, WrongResult
+from kernel_package import check_kernel, find_kernel
 from l1_options import check_machine_options
+from progress import say
 from run_report import RunReport
 
-BEFORE, AFTER = "5.10-before", "5.10-after"
+THE_CHANGE = ("5.10-before", "5.10-after")
+# Where Debian's mirror has no 5.10 any more.
+THE_CHANGE_UNDONE = ("6.1-before", "6.1-after")
 EXITS, RUNS, TIMED_RUNS = 2000, 2, 1
 TIMED_EXITS = 10000
 MODEL = "zen2"
@@ -29,10 +32,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "loop, instructions, accesses to MSRs, VMSAVE, VMLOAD and exits. Status: 0 if "
         f"the kernels differ, {NO_DIFFERENCE} if they do not."
     )
-    for name, default in (("before", BEFORE), ("after", AFTER)):
+    for name, default in zip(("before", "after"), THE_CHANGE):
         parser.add_argument(
             f"--{name}",
-            default=default,
             metavar="KERNEL",
             help=f"as ./svm run's --kernel (default: {default})",
         )
@@ -95,8 +97,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Compare them; 0 if they differ, NO_DIFFERENCE if not."""
     _check(options)
+    if options.before is None and options.after is None:
+        options.before, options.after = _pair_that_there_is()
+    options.before = options.before or THE_CHANGE[0]
+    options.after = options.after or THE_CHANGE[1]
     model = None if options.cost_model == "none" else options.cost_model
-    is_the_change = (options.before, options.after) == (BEFORE, AFTER)
+    is_the_change = (options.before, options.after) == THE_CHANGE
     comparison = Comparison(
         Side(options.before, options.modules_before),
         Side(options.after, options.modules_after),
@@ -139,8 +145,26 @@ def _check(options: argparse.Namespace) -> None:
         raise BadUsage(f"--json {options.json}: no such folder")
     if options.cost_model != "none":
         find_cost_model(options.cost_model)
-    check_kernel(options.before, options.modules_before)
-    check_kernel(options.after, options.modules_after)
+    for kernel, modules in (
+        (options.before, options.modules_before),
+        (options.after, options.modules_after),
+    ):
+        if kernel is not None:
+            check_kernel(kernel, modules)
+        elif modules is not None:
+            raise BadUsage(f"--modules-... {modules}: for a kernel that is named too")
+
+
+def _pair_that_there_is() -> tuple[str, str]:
+    """KVM without and with the change, of the first series that can be had."""
+    try:
+        for kernel in THE_CHANGE:
+            find_kernel(kernel)
+    except SetupFailed as error:
+        instead = " and ".join(THE_CHANGE_UNDONE)
+        say(f"{THE_CHANGE[0]} cannot be had: {error}; comparing {instead} instead")
+        return THE_CHANGE_UNDONE
+    return THE_CHANGE
 
 
 def _run(

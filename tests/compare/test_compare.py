@@ -1,19 +1,24 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """./svm compare without an emulator: how two kernels' figures are read and judged."""
 
+import contextlib
+import io
 import json
 import subprocess
 import sys
 import tempfile
 import unittest
+import unittest.mock
 from pathlib import Path
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(CHECKOUT / "scripts"))
 
+import compare_command  # noqa: E402
 import cost_model  # noqa: E402
 from compare_report import LISTED_MSRS, Comparison, Side  # noqa: E402
 from cost_model import CostModel  # noqa: E402
+from errors import SetupFailed  # noqa: E402
 from meter_report import PLACES, Counted  # noqa: E402
 from run_report import RunReport  # noqa: E402
 
@@ -194,6 +199,28 @@ class CostModelTest(unittest.TestCase):
                     self.assertGreater(len(entry["source"]), 10)
 
 
+class FallbackTest(unittest.TestCase):
+    def pair(self, missing: str | None) -> tuple[tuple[str, str], str]:
+        def find(kernel: str) -> None:
+            if kernel == missing:
+                raise SetupFailed("the mirror's bullseye has no linux-source-5.10")
+
+        said = io.StringIO()
+        with (
+            unittest.mock.patch.object(compare_command, "find_kernel", find),
+            contextlib.redirect_stderr(said),
+        ):
+            return compare_command._pair_that_there_is(), said.getvalue()
+
+    def test_there_is_5_10(self):
+        self.assertEqual(self.pair(None), (("5.10-before", "5.10-after"), ""))
+
+    def test_without_5_10_it_is_6_1(self):
+        pair, said = self.pair("5.10-before")
+        self.assertEqual(pair, ("6.1-before", "6.1-after"))
+        self.assertIn("5.10-before cannot be had: the mirror's bullseye has no", said)
+
+
 class MisuseTest(unittest.TestCase):
     def says(self, *arguments: str) -> str:
         done = subprocess.run(
@@ -211,6 +238,7 @@ class MisuseTest(unittest.TestCase):
             (("--runs", "0"), "--runs 0: at least 1"),
             (("--timed-runs", "-1"), "--timed-runs -1: 0 or more"),
             (("--cost-model", "zen9"), "--cost-model zen9: there is zen2, or"),
+            (("--modules-after", "/tmp"), "for a kernel that is named too"),
             (("--npt", "2"), "--npt 2: it is 0 or 1"),
             (("--before", "5.9"), "5.9"),
             (("--after", "/nowhere"), "/nowhere"),
