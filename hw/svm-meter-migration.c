@@ -127,11 +127,16 @@ static int post_load(void *opaque, int version)
     }
     for (i = 0; i < meter->number_saved; i++) {
         const SVMSavedCounters *saved = &meter->saved[i];
+        SVMEventCounters *counters =
+            svm_meter_counters(&meter->measurements[saved->measurement],
+                               saved->cpu_index);
 
-        *svm_meter_counters(&meter->measurements[saved->measurement],
-                            saved->cpu_index) = saved->counters;
+        *counters = saved->counters;
+        /* It is not known where it began in the clock of this machine. */
+        counters->call_is_under_way = false;
     }
     g_free(g_steal_pointer(&meter->saved));
+    svm_meter_watch(meter);
 
     CPU_FOREACH(cs) {
         SVMEventCounters *counters =
@@ -192,6 +197,10 @@ static const VMStateDescription vmstate_counters = {
         VMSTATE_INT64(counters.span_start, SVMSavedCounters),
         VMSTATE_BOOL(counters.span_is_whole, SVMSavedCounters),
         VMSTATE_BOOL(counters.after_run, SVMSavedCounters),
+        VMSTATE_STRUCT(counters.calls, SVMSavedCounters, 1, vmstate_spans,
+                       SVMCountedSpans),
+        VMSTATE_STRUCT(counters.call_cycles, SVMSavedCounters, 1,
+                       vmstate_spans, SVMCountedSpans),
         VMSTATE_END_OF_LIST()
     }
 };
@@ -221,6 +230,8 @@ const VMStateDescription vmstate_svm_meter = {
         VMSTATE_BUFFER_UNSAFE(label, SVMMeterState, 0,
                               SVM_METER_LABEL_LENGTH + 1),
         VMSTATE_UINT32(label_length, SVMMeterState),
+        VMSTATE_UINT64(written_address, SVMMeterState),
+        VMSTATE_UINT64(watched_function, SVMMeterState),
         VMSTATE_STRUCT_ARRAY(measurements, SVMMeterState, SVM_METER_LABELS, 1,
                              vmstate_measurement, SVMMeasurement),
         VMSTATE_UINT32(number_of_measurements, SVMMeterState),

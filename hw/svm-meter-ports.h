@@ -26,6 +26,8 @@
 #define SVM_METER_RESET             3
 /* Count under the label that was written, from zero if it is a new one. */
 #define SVM_METER_SELECT            4
+/* With -icount count the calls of the function at the address; 0: of none. */
+#define SVM_METER_WATCH             5
 
 /* Read, 32 bits or each byte. */
 #define SVM_METER_STATUS            4
@@ -40,6 +42,12 @@
 /* Write, 8 bits: the next character of a label, printable ASCII. */
 #define SVM_METER_LABEL             8
 #define SVM_METER_LABEL_LENGTH      31
+
+/*
+ * Write, 8 bits: the next byte of an address, the lowest first; the command
+ * takes the last eight.
+ */
+#define SVM_METER_FUNCTION          12
 
 /* Labels that there can be, the first one, "", included. */
 #define SVM_METER_LABELS            16

@@ -186,6 +186,10 @@ static QDict *processor(int cpu_index, const SVMEventCounters *counters)
     if (counters->costs) {
         put_number(all, "charged", counters->charged);
     }
+    if (counters->calls.spans) {
+        qdict_put(all, "calls", spans(&counters->calls, 0));
+        qdict_put(all, "call-cycles", spans(&counters->call_cycles, 0));
+    }
     if (icount_enabled()) {
         if (counts_now(cpu_index, counters, &world)) {
             under_way[world] = svm_instructions_in_span(counters);

@@ -119,6 +119,15 @@ static void forget_counters(SVMMeasurement *measurement)
     }
 }
 
+void svm_meter_watch(SVMMeterState *meter)
+{
+    CPUState *cs;
+
+    CPU_FOREACH(cs) {
+        svm_watch_function(cs, meter->watched_function);
+    }
+}
+
 typedef struct MeterCommand {
     SVMMeterState *meter;
     uint32_t command;
@@ -144,6 +153,10 @@ static void execute_command(CPUState *cs, run_on_cpu_data data)
         break;
     case SVM_METER_SELECT:
         todo->refused = !select_label(meter, todo->label);
+        break;
+    case SVM_METER_WATCH:
+        meter->watched_function = meter->written_address;
+        svm_meter_watch(meter);
         break;
     default:
         todo->refused = true;
@@ -231,6 +244,10 @@ static void write_port(void *opaque, hwaddr offset, uint64_t value,
         break;
     case SVM_METER_LABEL:
         write_label(meter, value);
+        break;
+    case SVM_METER_FUNCTION:
+        meter->written_address = meter->written_address >> 8 |
+                                 (value & 0xff) << 56;
         break;
     default:
         qemu_log_mask(LOG_GUEST_ERROR, "svm-meter: write of port 0x%" PRIx64

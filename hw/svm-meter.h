@@ -58,6 +58,9 @@ struct SVMMeterState {
     char label[SVM_METER_LABEL_LENGTH + 1];
     uint32_t label_length;
     bool refused;
+    /* The address that was written last, and the one that is watched. */
+    uint64_t written_address;
+    uint64_t watched_function;
 
     int32_t number_saved;
     SVMSavedCounters *saved;
@@ -81,6 +84,11 @@ void svm_meter_attach(SVMMeterState *meter);
  * svm_meter_detach: from now on no processor counts
  */
 void svm_meter_detach(SVMMeterState *meter);
+
+/**
+ * svm_meter_watch: all processors tell when the watched function is called
+ */
+void svm_meter_watch(SVMMeterState *meter);
 
 /**
  * svm_meter_report: all that was counted, for programs; docs/meter.rst

@@ -11,6 +11,9 @@ from errors import WrongResult
 # Of the halt loop in L1: tests/nested/kvm-halt-loop.c.
 HALT_LOOP_LABEL = "halt-loop"
 
+# What the halt loop has watched.
+FUNCTION = "kvm_arch_vcpu_ioctl_run"
+
 # QEMU's own business.
 LEFT_OUT = ("tlb-", "block-")
 # As a reader knows them.
@@ -61,6 +64,10 @@ class Counted:
         self.msr_indexes: dict[str, int] = {}
         self.host_instructions: int | None = None
         self.guest_instructions: int | None = None
+        # Of a call of the function of L1's kernel that was watched: the least, which no
+        # interrupt falls into.
+        self.call_instructions: int | None = None
+        self.call_cycles: int | None = None
         for processor in measurement["processors"]:
             self._add(processor)
 
@@ -77,6 +84,9 @@ class Counted:
                 key = (msr["name"], place)
                 before = self.msrs.get(key, Accesses())
                 self.msrs[key] = before.plus(Accesses(**msr[place]))
+        if "calls" in processor:
+            self.call_instructions = processor["calls"]["least"]
+            self.call_cycles = processor["call-cycles"]["least"]
         if "host" in processor:
             self.host_instructions = (self.host_instructions or 0) + processor[
                 "host"
@@ -112,6 +122,9 @@ def figures(counted: Counted, divisor: int) -> dict[str, float]:
     if counted.host_instructions is not None:
         found.append(("instructions of the host", counted.host_instructions))
         found.append(("instructions of the guest", counted.guest_instructions))
+    if counted.call_instructions:
+        each = counted.call_instructions * divisor
+        found.append((f"instructions of {FUNCTION}()", each))
     for name, count in counted.host_events.items():
         if not name.startswith(LEFT_OUT):
             found.append((EVENTS.get(name, name), count))
@@ -129,7 +142,7 @@ def text(counted: Counted, divisor: int) -> str:
     lines = [f"counted for each of {divisor} KVM_RUN:"]
     for name, figure in figures(counted, divisor).items():
         if not name.startswith(("RDMSR", "WRMSR")):
-            lines.append(f"  {name:<28}{figure:>12.2f}")
+            lines.append(f"  {name:<44}{figure:>10.2f}")
     names = list(dict.fromkeys(name for name, _place in counted.msrs))
     if names:
         places = "".join(f"{place:>16}" for place in PLACES.values())

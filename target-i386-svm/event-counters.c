@@ -8,6 +8,9 @@
 #include "qemu/osdep.h"
 #include "qemu/host-utils.h"
 #include "cpu.h"
+#include "exec/cpu-common.h"
+#include "exec/helper-proto.h"
+#include "exec/tb-flush.h"
 
 static SVMEventCounters *counters_of(CPUX86State *env)
 {
@@ -102,6 +105,15 @@ void svm_end_span(SVMEventCounters *counters, SVMWorld world)
     svm_start_span(counters);
 }
 
+static void add_whole_span(SVMCountedSpans *spans, uint64_t instructions)
+{
+    spans->least = spans->spans ? MIN(spans->least, instructions)
+                                : instructions;
+    spans->most = MAX(spans->most, instructions);
+    spans->spans++;
+    spans->histogram[histogram_bucket(instructions)]++;
+}
+
 static void switch_world(SVMEventCounters *counters, SVMWorld left)
 {
     SVMCountedSpans *spans = &counters->spans[left];
@@ -113,11 +125,7 @@ static void switch_world(SVMEventCounters *counters, SVMWorld left)
     instructions = svm_instructions_in_span(counters);
     spans->instructions += instructions;
     if (counters->span_is_whole) {
-        spans->least = spans->spans ? MIN(spans->least, instructions)
-                                    : instructions;
-        spans->most = MAX(spans->most, instructions);
-        spans->spans++;
-        spans->histogram[histogram_bucket(instructions)]++;
+        add_whole_span(spans, instructions);
     }
     counters->span_start += instructions;
     counters->span_is_whole = true;
@@ -267,5 +275,84 @@ void svm_count_host_save_page(CPUX86State *env, uint64_t address,
 {
     if (address == env->vm_hsave) {
         svm_count(env, event);
+    }
+}
+
+static void forget_translations(CPUState *cs)
+{
+#if QEMU_VERSION_MAJOR == 10 && QEMU_VERSION_MINOR < 2
+    tb_flush(cs);
+#else
+    queue_tb_flush(cs);
+#endif
+}
+
+void svm_watch_function(CPUState *cs, uint64_t address)
+{
+    X86CPU *cpu = X86_CPU(cs);
+
+    cpu->svm.watched_function = address;
+    cpu->svm.watched_return = 0;
+    forget_translations(cs);
+}
+
+static void call_begins(CPUX86State *env, SVMEventCounters *counters)
+{
+    CPUState *cs = env_cpu(env);
+    X86CPU *cpu = X86_CPU(cs);
+    uint8_t bytes[8];
+    uint64_t back;
+
+    counters->call_is_under_way = false;
+    if (cpu_memory_rw_debug(cs, env->regs[R_ESP], bytes, sizeof(bytes),
+                            false)) {
+        return;
+    }
+    back = ldq_le_p(bytes);
+    if (back != cpu->svm.watched_return) {
+        /* Code that was translated before does not tell: from the next on. */
+        cpu->svm.watched_return = back;
+        forget_translations(cs);
+        return;
+    }
+    counters->call_start = executed_instructions();
+    counters->charged_at_call = counters->charged;
+    counters->call_is_under_way = true;
+}
+
+static void call_ends(SVMEventCounters *counters)
+{
+    uint64_t cycles, instructions;
+
+    if (!counters->call_is_under_way) {
+        return;
+    }
+    counters->call_is_under_way = false;
+    cycles = executed_instructions() - counters->call_start;
+    instructions = cycles - (counters->charged - counters->charged_at_call);
+    counters->calls.instructions += instructions;
+    add_whole_span(&counters->calls, instructions);
+    counters->call_cycles.instructions += cycles;
+    add_whole_span(&counters->call_cycles, cycles);
+}
+
+/**
+ * helper_svm_watched: the watched function begins, or has returned
+ *
+ * Each is an instruction that is translated alone, so that what is executed
+ * is known here: it counts as executed both times.
+ */
+void helper_svm_watched(CPUX86State *env, uint32_t has_returned)
+{
+    SVMEventCounters *counters = counters_of(env);
+
+    if (!counters || !icount_enabled() || (env->hflags & HF_GUEST_MASK)) {
+        return;
+    }
+    svm_charge_instructions(env);
+    if (has_returned) {
+        call_ends(counters);
+    } else {
+        call_begins(env, counters);
     }
 }

@@ -120,6 +120,13 @@ typedef struct SVMEventCounters {
     int64_t span_start;
     bool span_is_whole;
 
+    /* Calls of the watched function: instructions, and cycles that passed. */
+    SVMCountedSpans calls;
+    SVMCountedSpans call_cycles;
+    bool call_is_under_way;
+    int64_t call_start;
+    uint64_t charged_at_call;
+
     /* STGI was executed, and SYSCALL was not since then. */
     bool after_run;
 } SVMEventCounters;
@@ -154,6 +161,19 @@ void svm_charge(CPUX86State *env, uint64_t cycles);
  * cycle; before somebody looks at the clock
  */
 void svm_charge_instructions(CPUX86State *env);
+
+/**
+ * svm_watch_function: count the calls of the function at @address; 0: of none
+ */
+void svm_watch_function(CPUState *cs, uint64_t address);
+
+/**
+ * svm_is_watched: does code at @pc have to tell that it runs?
+ */
+#define svm_is_watched(env, pc) \
+    (unlikely(env_archcpu(env)->svm.watched_function) && \
+     ((pc) == env_archcpu(env)->svm.watched_function || \
+      (pc) == env_archcpu(env)->svm.watched_return))
 
 /**
  * svm_count_exit: a #VMEXIT; call it while the processor is in the guest

@@ -59,6 +59,9 @@ typedef struct SVMLastBranches {
 typedef struct SVMProperties {
     /* event-counters.h; NULL while nobody counts. */
     struct SVMEventCounters *counters;
+    /* A function whose calls the meter counts, and where it returns to. */
+    uint64_t watched_function;
+    uint64_t watched_return;
 
     /* svm-features.h */
     bool silicon;

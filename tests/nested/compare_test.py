@@ -49,10 +49,17 @@ class CompareTest(unittest.TestCase):
         self.assertGreater(saved, 200)
         self.assertIn(f"{saved} instructions fewer", table)
         # The model takes more cycles than instructions, and finds more saved.
-        cycles = [result[side]["modelled_cycles"] for side in ("before", "after")]
+        sides = ("before", "after")
+        cycles = [result[side]["modelled_cycles"] for side in sides]
         self.assertGreater(cycles[0], result["before"]["instructions"])
         self.assertGreater(cycles[0] - cycles[1], saved)
         self.assertIn("The cycles are those of a model, zen2", table)
+        # All that is saved is saved in the function.
+        parts = [result[side]["instructions_in_function"] for side in sides]
+        self.assertEqual(parts[0] - parts[1], saved)
+        self.assertLess(parts[0], result["before"]["instructions"])
+        parts = [result[side]["modelled_cycles_in_function"] for side in sides]
+        self.assertEqual(parts[0] - parts[1], cycles[0] - cycles[1])
 
     def test_a_kernel_beside_itself(self):
         status, result, table = compare(

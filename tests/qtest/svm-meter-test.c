@@ -330,7 +330,7 @@ static void too_many_labels(SVMMachine *machine, const SVMCase *test)
 
 static void rubbish(SVMMachine *machine, const SVMCase *test)
 {
-    static const uint32_t values[] = { 0, 4, 0xff, 0x80000000, 0xffffffff };
+    static const uint32_t values[] = { 0, 4, 5, 0xff, 0x80000000, 0xffffffff };
     g_autoptr(QDict) counted = NULL;
     unsigned port, round;
     size_t i;
