@@ -132,8 +132,6 @@ static int post_load(void *opaque, int version)
                                saved->cpu_index);
 
         *counters = saved->counters;
-        /* It is not known where it began in the clock of this machine. */
-        counters->call_is_under_way = false;
     }
     g_free(g_steal_pointer(&meter->saved));
     svm_meter_watch(meter);
@@ -177,10 +175,18 @@ static const VMStateDescription vmstate_spans = {
     }
 };
 
+/* What is not saved of them is zero: there is no cost model, and no call. */
+static int clear_counters(void *opaque)
+{
+    memset(opaque, 0, sizeof(SVMSavedCounters));
+    return 0;
+}
+
 static const VMStateDescription vmstate_counters = {
     .name = "svm-meter/counters",
     .version_id = 1,
     .minimum_version_id = 1,
+    .pre_load = clear_counters,
     .fields = (const VMStateField[]) {
         VMSTATE_UINT32(measurement, SVMSavedCounters),
         VMSTATE_UINT32(cpu_index, SVMSavedCounters),
