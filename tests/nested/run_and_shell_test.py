@@ -54,6 +54,14 @@ def children(process: int) -> list[int]:
     return found[1:]
 
 
+def command_line(process: int) -> str:
+    """A process' command line; "" when it has ended by now."""
+    try:
+        return Path(f"/proc/{process}/cmdline").read_text()
+    except OSError:
+        return ""
+
+
 class SvmTest(unittest.TestCase):
     """Helpers."""
 
@@ -239,7 +247,7 @@ class Interrupted(SvmTest):
         )
         with process:
             while not (emulators := children(process.pid)) or not any(
-                "-initrd" in Path(f"/proc/{p}/cmdline").read_text() for p in emulators
+                "-initrd" in command_line(child) for child in emulators
             ):
                 self.assertIsNone(process.poll(), "it ended by itself")
                 time.sleep(0.05)
