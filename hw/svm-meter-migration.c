@@ -73,6 +73,11 @@ static int pre_load(void *opaque)
     CPUState *cs;
     uint32_t i;
 
+    if (meter->costs) {
+        error_report("svm-meter: no machine is loaded into one with a cost "
+                     "model");
+        return -EINVAL;
+    }
     CPU_FOREACH(cs) {
         qatomic_set(&X86_CPU(cs)->svm.counters, NULL);
     }

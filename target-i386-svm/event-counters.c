@@ -64,6 +64,10 @@ void svm_charge(CPUX86State *env, uint64_t cycles)
 {
     SVMEventCounters *counters = counters_of(env);
 
+    /* A reset, say, takes no time of the processor's. */
+    if (!env_cpu(env)->running) {
+        return;
+    }
     let_pass(env_cpu(env), cycles);
     counters->charged += cycles;
     counters->paid += cycles;
