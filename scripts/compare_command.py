@@ -11,7 +11,7 @@ from cost_model import find as find_cost_model
 from compare_report import Comparison, Side
 from errors import BadUsage, SetupFailed, WrongResult
 from kernel_package import check_kernel, find_kernel
-from l1_options import check_machine_options
+from l1_options import add_cpu_argument, add_npt_argument, check_machine_options
 from progress import say
 from run_report import RunReport
 
@@ -65,19 +65,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help=f"runs of each kernel in wall time (default: {TIMED_RUNS})",
     )
-    parser.add_argument(
-        "--cpu",
-        default="EPYC",
-        help="QEMU's -cpu for L1 (default: EPYC); an EPYC model gets svm-silicon=on "
-        "too, unless you say svm-silicon=off",
-    )
-    parser.add_argument(
-        "--npt",
-        type=int,
-        default=1,
-        metavar="0|1",
-        help="kvm-amd's parameter: nested paging or shadow paging (default: 1)",
-    )
+    add_cpu_argument(parser)
+    add_npt_argument(parser)
     parser.add_argument(
         "--append",
         default="",
@@ -133,8 +122,6 @@ def run(options: argparse.Namespace) -> int:
 def _check(options: argparse.Namespace) -> None:
     options.smp, options.memory, options.qemu = 1, "1G", "ours"
     check_machine_options(options)
-    if options.npt not in (0, 1):
-        raise BadUsage(f"--npt {options.npt}: it is 0 or 1")
     if options.exits < 100:
         raise BadUsage(f"--exits {options.exits}: at least 100")
     if options.runs < 1:

@@ -41,12 +41,7 @@ def add_l1_arguments(
         metavar="DIR",
         help="where the modules of --kernel PATH are, when not in its build tree",
     )
-    parser.add_argument(
-        "--cpu",
-        default="EPYC",
-        help="QEMU's -cpu for L1 (default: EPYC); an EPYC model gets svm-silicon=on "
-        "too, unless you say svm-silicon=off",
-    )
+    add_cpu_argument(parser)
     parser.add_argument(
         "--smp",
         "--cpus",
@@ -59,13 +54,7 @@ def add_l1_arguments(
         "--memory", default=memory, help=f"of L1 (default: {memory})"
     )
     if kvm:
-        parser.add_argument(
-            "--npt",
-            type=int,
-            default=1,
-            metavar="0|1",
-            help="kvm-amd's parameter: nested paging or shadow paging (default: 1)",
-        )
+        add_npt_argument(parser)
     parser.add_argument(
         "--qemu",
         default="ours",
@@ -81,11 +70,30 @@ def add_l1_arguments(
     )
 
 
+def add_cpu_argument(parser: argparse.ArgumentParser) -> None:
+    """The model of L1's CPUs."""
+    parser.add_argument(
+        "--cpu",
+        default="EPYC",
+        help="QEMU's -cpu for L1 (default: EPYC); an EPYC model gets svm-silicon=on "
+        "too, unless you say svm-silicon=off",
+    )
+
+
+def add_npt_argument(parser: argparse.ArgumentParser) -> None:
+    """How kvm-amd in L1 pages its guests."""
+    parser.add_argument(
+        "--npt",
+        type=int,
+        default=1,
+        metavar="0|1",
+        help="kvm-amd's parameter: nested paging or shadow paging (default: 1)",
+    )
+
+
 def check_l1_options(options: argparse.Namespace) -> None:
     """Refuse what makes no sense, before anything is fetched or built."""
     check_machine_options(options, least_memory=256)
-    if getattr(options, "npt", 0) not in (0, 1):
-        raise BadUsage(f"--npt {options.npt}: it is 0 or 1")
     check_kernel(options.kernel, options.modules)
 
 
@@ -103,6 +111,8 @@ def check_machine_options(options: argparse.Namespace, least_memory: int = 1) ->
         find_own_emulator(options.qemu)
     if not options.cpu:
         raise BadUsage("--cpu: a CPU model is missing")
+    if getattr(options, "npt", 0) not in (0, 1):
+        raise BadUsage(f"--npt {options.npt}: it is 0 or 1")
 
 
 def find_own_emulator(name: str) -> Path:
