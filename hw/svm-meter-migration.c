@@ -73,9 +73,9 @@ static int pre_load(void *opaque)
     CPUState *cs;
     uint32_t i;
 
-    if (meter->costs) {
+    if (meter->why_not_migrated) {
         error_report("svm-meter: no machine is loaded into one with a cost "
-                     "model");
+                     "model or a call graph");
         return -EINVAL;
     }
     CPU_FOREACH(cs) {
@@ -99,7 +99,8 @@ static bool is_sane(const SVMMeterState *meter)
         const SVMSavedCounters *saved = &meter->saved[i];
 
         if (saved->measurement >= meter->number_of_measurements ||
-            saved->cpu_index >= MACHINE(qdev_get_machine())->smp.max_cpus) {
+            saved->cpu_index >= MACHINE(qdev_get_machine())->smp.max_cpus ||
+            saved->counters.last_exit >= SVM_COUNTED_CODES) {
             return false;
         }
     }
@@ -165,6 +166,20 @@ static const VMStateDescription vmstate_msr = {
     }
 };
 
+static const VMStateDescription vmstate_handling = {
+    .name = "svm-meter/handling",
+    .version_id = 1,
+    .minimum_version_id = 1,
+    .fields = (const VMStateField[]) {
+        VMSTATE_UINT64(number, SVMCountedHandling),
+        VMSTATE_UINT64(instructions, SVMCountedHandling),
+        VMSTATE_UINT64(cycles, SVMCountedHandling),
+        VMSTATE_UINT64(least_cycles, SVMCountedHandling),
+        VMSTATE_UINT64(most_cycles, SVMCountedHandling),
+        VMSTATE_END_OF_LIST()
+    }
+};
+
 static const VMStateDescription vmstate_spans = {
     .name = "svm-meter/spans",
     .version_id = 1,
@@ -180,7 +195,7 @@ static const VMStateDescription vmstate_spans = {
     }
 };
 
-/* What is not saved of them is zero: there is no cost model, and no call. */
+/* What is not saved of them is zero: no cost model, call graph or call. */
 static int clear_counters(void *opaque)
 {
     memset(opaque, 0, sizeof(SVMSavedCounters));
@@ -205,6 +220,10 @@ static const VMStateDescription vmstate_counters = {
                        SVMCountedMSR),
         VMSTATE_STRUCT_ARRAY(counters.spans, SVMSavedCounters, SVM_WORLDS, 1,
                              vmstate_spans, SVMCountedSpans),
+        VMSTATE_STRUCT_ARRAY(counters.handling, SVMSavedCounters,
+                             SVM_COUNTED_CODES, 1, vmstate_handling,
+                             SVMCountedHandling),
+        VMSTATE_UINT32(counters.last_exit, SVMSavedCounters),
         VMSTATE_INT64(counters.span_start, SVMSavedCounters),
         VMSTATE_BOOL(counters.span_is_whole, SVMSavedCounters),
         VMSTATE_BOOL(counters.after_run, SVMSavedCounters),

@@ -9,6 +9,7 @@
 #include "qobject/qjson.h"
 #include "qobject/qlist.h"
 #include "qobject/qnum.h"
+#include "svm/call-graph.h"
 #include "svm/exit-names.h"
 #include "svm-meter.h"
 
@@ -48,6 +49,18 @@ static QDict *events(const SVMEventCounters *counters)
     return all;
 }
 
+static void put_handling(QDict *exit, const SVMCountedHandling *handling)
+{
+    QDict *all = qdict_new();
+
+    put_number(all, "number", handling->number);
+    put_number(all, "instructions", handling->instructions);
+    put_number(all, "cycles", handling->cycles);
+    put_number(all, "least-cycles", handling->least_cycles);
+    put_number(all, "most-cycles", handling->most_cycles);
+    qdict_put(exit, "handling", all);
+}
+
 static QList *exits(const SVMEventCounters *counters)
 {
     QList *all = qlist_new();
@@ -70,6 +83,9 @@ static QList *exits(const SVMEventCounters *counters)
             qdict_put_str(exit, "name", name);
         }
         put_number(exit, "count", counters->exits[entry]);
+        if (icount_enabled()) {
+            put_handling(exit, &counters->handling[entry]);
+        }
         qlist_append(all, exit);
     }
     return all;
@@ -160,6 +176,34 @@ static QDict *spans(const SVMCountedSpans *counted, uint64_t under_way)
     return all;
 }
 
+static QList *call_graph(const SVMCallGraph *graph)
+{
+    static const char *const kinds[SVM_NODE_KINDS] = {
+        [SVM_NODE_ROOT] = "root",
+        [SVM_NODE_CALL] = "call",
+        [SVM_NODE_BLOCK] = "block",
+        [SVM_NODE_PROGRAM] = "program",
+        [SVM_NODE_GUEST] = "guest",
+    };
+    QList *all = qlist_new();
+    unsigned i, number;
+    const SVMCallNode *nodes = svm_call_graph_nodes(graph, &number);
+
+    for (i = 0; i < number; i++) {
+        QDict *node = qdict_new();
+
+        put_number(node, "parent", nodes[i].parent);
+        qdict_put_str(node, "kind", kinds[nodes[i].kind]);
+        put_number(node, "address", nodes[i].address);
+        put_number(node, "instructions", nodes[i].instructions);
+        put_number(node, "charged", nodes[i].charged);
+        put_number(node, "reads", nodes[i].msr_reads);
+        put_number(node, "writes", nodes[i].msr_writes);
+        qlist_append(all, node);
+    }
+    return all;
+}
+
 /* The world that a processor is in, if it counts in these counters now. */
 static bool counts_now(int cpu_index, const SVMEventCounters *counters,
                        SVMWorld *world)
@@ -190,6 +234,9 @@ static QDict *processor(int cpu_index, const SVMEventCounters *counters)
         qdict_put(all, "calls", spans(&counters->calls, 0));
         qdict_put(all, "call-cycles", spans(&counters->call_cycles, 0));
     }
+    if (counters->call_graph) {
+        qdict_put(all, "call-graph", call_graph(counters->call_graph));
+    }
     if (icount_enabled()) {
         if (counts_now(cpu_index, counters, &world)) {
             under_way[world] = svm_instructions_in_span(counters);
@@ -219,7 +266,7 @@ static QDict *measurement(const SVMMeasurement *measured)
     return all;
 }
 
-QDict *svm_meter_report(SVMMeterState *meter)
+static QDict *report_of(SVMMeterState *meter)
 {
     QDict *report = qdict_new();
     QList *measurements = qlist_new();
@@ -236,9 +283,34 @@ QDict *svm_meter_report(SVMMeterState *meter)
     return report;
 }
 
+typedef struct WantedReport {
+    SVMMeterState *meter;
+    QDict *report;
+} WantedReport;
+
+static void make_report(CPUState *cs, run_on_cpu_data data)
+{
+    WantedReport *wanted = data.host_ptr;
+
+    wanted->report = report_of(wanted->meter);
+}
+
+QDict *svm_meter_report(SVMMeterState *meter)
+{
+    WantedReport wanted = { .meter = meter };
+
+    /* A call graph grows, and moves, while its processor executes. */
+    if (meter->call_graph && !current_cpu && first_cpu) {
+        run_on_cpu(first_cpu, make_report, RUN_ON_CPU_HOST_PTR(&wanted));
+    } else {
+        make_report(current_cpu, RUN_ON_CPU_HOST_PTR(&wanted));
+    }
+    return wanted.report;
+}
+
 void svm_meter_write_json(SVMMeterState *meter)
 {
-    g_autoptr(QDict) report = svm_meter_report(meter);
+    g_autoptr(QDict) report = report_of(meter);
     g_autoptr(GString) text = qobject_to_json_pretty(QOBJECT(report), true);
 
     if (fprintf(meter->json_file, "%s\n", text->str) < 0 ||

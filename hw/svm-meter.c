@@ -19,6 +19,7 @@
 #include "system/replay.h"
 #include "system/system.h"
 #include "system/tcg.h"
+#include "svm/call-graph.h"
 #include "svm-cost-model.h"
 #include "svm-meter.h"
 
@@ -48,6 +49,9 @@ static void attach_processor(SVMMeterState *meter, CPUState *cs)
     }
     counters = svm_meter_counters(measurement, cs->cpu_index);
     counters->costs = meter->costs;
+    if (meter->call_graph && meter->running && !counters->call_graph) {
+        counters->call_graph = svm_new_call_graph();
+    }
     svm_start_span(counters);
     qatomic_set(&X86_CPU(cs)->svm.counters, counters);
 }
@@ -104,6 +108,12 @@ static bool select_label(SVMMeterState *meter, const char *label)
     return true;
 }
 
+static void free_counters(SVMEventCounters *counters)
+{
+    svm_free_call_graph(counters->call_graph);
+    g_free(counters);
+}
+
 /* A processor may be about to count in them: they go after a grace period. */
 static void forget_counters(SVMMeasurement *measurement)
 {
@@ -114,7 +124,7 @@ static void forget_counters(SVMMeasurement *measurement)
 
         if (counters) {
             measurement->processors->pdata[i] = NULL;
-            g_free_rcu(counters, rcu);
+            call_rcu(counters, free_counters, rcu);
         }
     }
 }
@@ -306,27 +316,59 @@ static bool open_json(SVMMeterState *meter, Error **errp)
     return true;
 }
 
-/* All clocks go on by what one processor does. */
+/*
+ * All clocks go on by what one processor does, and instructions count for the
+ * one that is executing.
+ */
+static bool is_machine_for(const char *what, Error **errp)
+{
+    if (!icount_enabled() || replay_mode != REPLAY_MODE_NONE) {
+        error_setg(errp, "%s needs -icount, without record and replay", what);
+        return false;
+    }
+    if (current_machine->smp.max_cpus > 1) {
+        error_setg(errp, "%s is for a machine of one processor", what);
+        return false;
+    }
+    return true;
+}
+
 static bool open_cost_model(SVMMeterState *meter, Error **errp)
 {
     if (!meter->cost_model) {
         return true;
     }
-    if (!icount_enabled() || replay_mode != REPLAY_MODE_NONE) {
-        error_setg(errp, "a cost model needs -icount, without record and "
-                   "replay");
-        return false;
-    }
-    if (current_machine->smp.max_cpus > 1) {
-        error_setg(errp, "a cost model is for a machine of one processor");
+    if (!is_machine_for("a cost model", errp)) {
         return false;
     }
     meter->costs = svm_read_cost_model(meter->cost_model, errp);
-    if (!meter->costs) {
+    return meter->costs;
+}
+
+static bool open_call_graph(SVMMeterState *meter, Error **errp)
+{
+    CPUState *cs;
+
+    if (!meter->call_graph) {
+        return true;
+    }
+    if (!is_machine_for("a call graph", errp)) {
         return false;
     }
-    error_setg(&meter->why_not_migrated,
-               "a machine with a cost model stays where it is");
+    /* Nothing has been translated yet. */
+    CPU_FOREACH(cs) {
+        X86_CPU(cs)->svm.has_call_graph = true;
+    }
+    return true;
+}
+
+static bool keep_where_it_is(SVMMeterState *meter, Error **errp)
+{
+    if (!meter->costs && !meter->call_graph) {
+        return true;
+    }
+    error_setg(&meter->why_not_migrated, "a machine with a %s stays where it "
+               "is", meter->costs ? "cost model" : "call graph");
     return migrate_add_blocker(&meter->why_not_migrated, errp) == 0;
 }
 
@@ -350,7 +392,8 @@ static void realize(DeviceState *device, Error **errp)
                    0x10000 - SVM_METER_PORTS + 1);
         return;
     }
-    if (!open_cost_model(meter, errp) || !open_json(meter, errp)) {
+    if (!open_cost_model(meter, errp) || !open_call_graph(meter, errp) ||
+        !keep_where_it_is(meter, errp) || !open_json(meter, errp)) {
         return;
     }
     memory_region_init_io(&meter->ports, OBJECT(device), &port_operations,
@@ -437,6 +480,7 @@ static const Property properties[] = {
                        SVM_METER_DEFAULT_PORT),
     DEFINE_PROP_STRING("json", SVMMeterState, json),
     DEFINE_PROP_STRING("cost-model", SVMMeterState, cost_model),
+    DEFINE_PROP_BOOL("call-graph", SVMMeterState, call_graph, false),
 };
 
 static void initialize(Object *object)

@@ -43,6 +43,8 @@ struct SVMMeterState {
     char *cost_model;
     SVMCosts *costs;
     SVMMeasurement idle;
+    /* Whether calls and blocks of code are counted as a tree. */
+    bool call_graph;
     Error *why_not_migrated;
 
     /* Where the counters go when QEMU ends. */

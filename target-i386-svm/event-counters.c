@@ -11,6 +11,7 @@
 #include "exec/cpu-common.h"
 #include "exec/helper-proto.h"
 #include "exec/tb-flush.h"
+#include "call-graph.h"
 
 static SVMEventCounters *counters_of(CPUX86State *env)
 {
@@ -60,6 +61,15 @@ static void let_pass(CPUState *cs, uint64_t cycles)
     cs->icount_budget += cycles - low - extra;
 }
 
+static void charge(CPUX86State *env, uint64_t cycles)
+{
+    SVMEventCounters *counters = counters_of(env);
+
+    let_pass(env_cpu(env), cycles);
+    counters->charged += cycles;
+    counters->paid += cycles;
+}
+
 void svm_charge(CPUX86State *env, uint64_t cycles)
 {
     SVMEventCounters *counters = counters_of(env);
@@ -68,9 +78,10 @@ void svm_charge(CPUX86State *env, uint64_t cycles)
     if (!env_cpu(env)->running) {
         return;
     }
-    let_pass(env_cpu(env), cycles);
-    counters->charged += cycles;
-    counters->paid += cycles;
+    charge(env, cycles);
+    if (counters->call_graph) {
+        svm_call_graph_here(counters->call_graph)->charged += cycles;
+    }
 }
 
 void svm_charge_instructions(CPUX86State *env)
@@ -79,7 +90,7 @@ void svm_charge_instructions(CPUX86State *env)
     uint64_t per_mille;
     int64_t executed;
 
-    if (likely(!counters) || !counters->costs ||
+    if (likely(!counters) || !counters->costs || !env_cpu(env)->running ||
         !counters->costs->per_mille_of_instruction) {
         return;
     }
@@ -88,12 +99,34 @@ void svm_charge_instructions(CPUX86State *env)
                 counters->per_mille_unpaid;
     counters->paid += executed;
     counters->per_mille_unpaid = per_mille % 1000;
-    svm_charge(env, per_mille / 1000);
+    charge(env, per_mille / 1000);
+}
+
+/* Those of them that are instructions, not cycles of a cost model. */
+static int64_t instructions_alone(const SVMEventCounters *counters)
+{
+    return executed_instructions() - counters->charged;
+}
+
+int64_t svm_executed_before(CPUX86State *env, unsigned instructions)
+{
+    CPUState *cs = env_cpu(env);
+    bool can_do_io = cs->neg.can_do_io;
+    int64_t executed;
+
+    if (!icount_enabled()) {
+        return 0;
+    }
+    /* What has been executed is known here, though no timer may look at it. */
+    cs->neg.can_do_io = true;
+    executed = instructions_alone(counters_of(env)) - instructions;
+    cs->neg.can_do_io = can_do_io;
+    return executed;
 }
 
 uint64_t svm_instructions_in_span(const SVMEventCounters *counters)
 {
-    return executed_instructions() - counters->charged - counters->span_start;
+    return instructions_alone(counters) - counters->span_start;
 }
 
 void svm_start_span(SVMEventCounters *counters)
@@ -101,10 +134,16 @@ void svm_start_span(SVMEventCounters *counters)
     counters->paid = executed_instructions();
     counters->span_start = counters->paid - counters->charged;
     counters->span_is_whole = false;
+    if (counters->call_graph) {
+        svm_call_graph_start(counters->call_graph, counters->span_start);
+    }
 }
 
 void svm_end_span(SVMEventCounters *counters, SVMWorld world)
 {
+    if (counters->call_graph) {
+        svm_call_graph_stop(counters->call_graph, instructions_alone(counters));
+    }
     counters->spans[world].instructions += svm_instructions_in_span(counters);
     svm_start_span(counters);
 }
@@ -116,6 +155,20 @@ static void add_whole_span(SVMCountedSpans *spans, uint64_t instructions)
     spans->most = MAX(spans->most, instructions);
     spans->spans++;
     spans->histogram[histogram_bucket(instructions)]++;
+}
+
+static void add_handling(SVMEventCounters *counters, uint64_t instructions)
+{
+    SVMCountedHandling *handling = &counters->handling[counters->last_exit];
+    uint64_t cycles = instructions + counters->charged -
+                      counters->charged_at_exit;
+
+    handling->least_cycles = handling->number
+                             ? MIN(handling->least_cycles, cycles) : cycles;
+    handling->most_cycles = MAX(handling->most_cycles, cycles);
+    handling->number++;
+    handling->instructions += instructions;
+    handling->cycles += cycles;
 }
 
 static void switch_world(SVMEventCounters *counters, SVMWorld left)
@@ -130,6 +183,9 @@ static void switch_world(SVMEventCounters *counters, SVMWorld left)
     spans->instructions += instructions;
     if (counters->span_is_whole) {
         add_whole_span(spans, instructions);
+        if (left == SVM_HOST) {
+            add_handling(counters, instructions);
+        }
     }
     counters->span_start += instructions;
     counters->span_is_whole = true;
@@ -163,13 +219,23 @@ void svm_count_exit(CPUX86State *env, uint64_t code)
     SVMEventCounters *counters = counters_of(env);
 
     if (unlikely(counters)) {
+        /* A VMRUN that failed its checks never left the host. */
+        bool was_in_guest = env->hflags & HF_GUEST_MASK;
+
         svm_charge_instructions(env);
         counters->exits[exit_entry(code)]++;
+        if (was_in_guest) {
+            counters->last_exit = exit_entry(code);
+            counters->charged_at_exit = counters->charged;
+            if (counters->call_graph) {
+                svm_call_graph_leave_guest(counters->call_graph,
+                                           instructions_alone(counters));
+            }
+        }
         if (counters->costs) {
             svm_charge(env, counters->costs->vmexit);
         }
-        /* A VMRUN that failed its checks never left the host. */
-        if (env->hflags & HF_GUEST_MASK) {
+        if (was_in_guest) {
             switch_world(counters, SVM_GUEST);
         }
     }
@@ -268,6 +334,12 @@ void svm_count_msr(CPUX86State *env, uint32_t index, bool is_write)
         SVMCountedMSR *msr = counted_msr(counters, index);
 
         (is_write ? msr->writes : msr->reads)[place(env, counters)]++;
+        if (counters->call_graph) {
+            SVMCallNode *here = svm_call_graph_here(counters->call_graph);
+
+            here->msr_writes += is_write;
+            here->msr_reads += !is_write;
+        }
         if (counters->costs) {
             svm_charge(env, msr_cost(counters->costs, index, is_write));
         }

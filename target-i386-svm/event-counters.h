@@ -82,6 +82,16 @@ typedef struct SVMCountedSpans {
     uint64_t histogram[SVM_HISTOGRAM_BUCKETS];
 } SVMCountedSpans;
 
+/* What the host does from a kind of #VMEXIT to the next VMRUN, with -icount. */
+typedef struct SVMCountedHandling {
+    uint64_t number;
+    uint64_t instructions;
+    /* With what a cost model lets pass, for #VMEXIT and VMRUN too. */
+    uint64_t cycles;
+    uint64_t least_cycles;
+    uint64_t most_cycles;
+} SVMCountedHandling;
+
 /* Cycles that a modelled processor takes more than one for each instruction. */
 typedef struct SVMCostOfMSR {
     uint32_t index;
@@ -115,10 +125,17 @@ typedef struct SVMEventCounters {
     SVMCountedMSR msrs[SVM_COUNTED_MSRS];
     SVMCountedMSR other_msrs;
     SVMCountedSpans spans[SVM_WORLDS];
+    SVMCountedHandling handling[SVM_COUNTED_CODES];
 
     /* The span that is under way: where it began, and whether with a switch. */
     int64_t span_start;
     bool span_is_whole;
+    /* The exit that it began with, and what was charged before that. */
+    uint32_t last_exit;
+    uint64_t charged_at_exit;
+
+    /* call-graph.h; NULL where nobody asked for it. */
+    struct SVMCallGraph *call_graph;
 
     /* Calls of the watched function: instructions, and cycles that passed. */
     SVMCountedSpans calls;
@@ -203,6 +220,13 @@ void svm_count_msr(CPUX86State *env, uint32_t index, bool is_write);
  */
 void svm_count_host_save_page(CPUX86State *env, uint64_t address,
                               SVMCountedEvent event);
+
+/**
+ * svm_executed_before: instructions that were executed before a block of code
+ * that has just begun, and counts as a whole
+ * @instructions: how many it has
+ */
+int64_t svm_executed_before(CPUX86State *env, unsigned instructions);
 
 /**
  * svm_start_span: instructions count from now on; from the processor's own

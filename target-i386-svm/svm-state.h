@@ -62,6 +62,8 @@ typedef struct SVMProperties {
     /* A function whose calls the meter counts, and where it returns to. */
     uint64_t watched_function;
     uint64_t watched_return;
+    /* Translated code tells of its blocks and calls: call-graph.h. */
+    bool has_call_graph;
 
     /* svm-features.h */
     bool silicon;

@@ -13,8 +13,8 @@
 
 #define METER       "-device svm-meter,id=meter"
 #define STOPPED     METER ",running=off"
-#define MODELLED    STOPPED ",cost-model=" SVM_COSTS \
-                    " -icount shift=0,sleep=off"
+#define ICOUNT      " -icount shift=0,sleep=off"
+#define MODELLED    STOPPED ",cost-model=" SVM_COSTS ICOUNT
 #define PORT(register_) (SVM_METER_DEFAULT_PORT + SVM_METER_##register_)
 #define OTHER_PAGE  OTHER_HOST_SAVE
 #define MSR_STAR    0xc0000081
@@ -409,6 +409,113 @@ static void instructions(SVMMachine *machine, const SVMCase *test)
                qdict_get_int(host, "most"), 11);
 }
 
+/* From an exit to the next VMRUN. */
+static void handling(SVMMachine *machine, const SVMCase *test)
+{
+    g_autoptr(QDict) counted = NULL;
+    const QDict *found;
+
+    svm_prepare_guest(machine, GUEST_vmmcall);
+    meter_command(machine, SVM_METER_START);
+    svm_step(machine, STEP_vmrun_loop, VMCB, ROUNDS);
+    meter_command(machine, SVM_METER_STOP);
+
+    counted = report(machine);
+    found = find(qdict_get_qlist(processor(counted, "", 0), "exits"), "name",
+                 "VMMCALL");
+    svm_expect(test, "exits", qdict_get_int(found, "count"), ROUNDS);
+    found = qdict_get_qdict(found, "handling");
+    /* No VMRUN follows the last one. */
+    svm_expect(test, "exits that were handled",
+               qdict_get_int(found, "number"), ROUNDS - 1);
+    svm_expect(test, "instructions of that",
+               qdict_get_int(found, "instructions"), 11 * (ROUNDS - 1));
+    svm_expect(test, "cycles of that", qdict_get_int(found, "cycles"),
+               11 * (ROUNDS - 1));
+    svm_expect(test, "least cycles of one",
+               qdict_get_int(found, "least-cycles"), 11);
+    svm_expect(test, "most cycles of one",
+               qdict_get_int(found, "most-cycles"), 11);
+}
+
+static uint64_t sum(const QList *nodes, const char *kind, const char *key)
+{
+    const QListEntry *entry;
+    uint64_t all = 0;
+
+    QLIST_FOREACH_ENTRY(nodes, entry) {
+        const QDict *node = qobject_to(QDict, entry->value);
+
+        if (!kind || g_str_equal(qdict_get_str(node, "kind"), kind)) {
+            all += qdict_get_int(node, key);
+        }
+    }
+    return all;
+}
+
+/* Nodes of a kind whose parent is a call of the payload's first function. */
+static int called_nodes(const QList *nodes, const char *kind, const char *key)
+{
+    const QListEntry *entry, *up;
+    int found = 0;
+
+    QLIST_FOREACH_ENTRY(nodes, entry) {
+        const QDict *node = qobject_to(QDict, entry->value);
+        int64_t parent = qdict_get_int(node, "parent");
+
+        if (!g_str_equal(qdict_get_str(node, "kind"), kind) ||
+            !qdict_get_int(node, key)) {
+            continue;
+        }
+        for (up = qlist_first(nodes); parent; parent--) {
+            up = qlist_next(up);
+        }
+        node = qobject_to(QDict, up->value);
+        found += g_str_equal(qdict_get_str(node, "kind"), "call") &&
+                 qdict_get_int(node, "address") &&
+                 !qdict_get_int(node, "parent");
+    }
+    return found;
+}
+
+/* Whatever is counted is counted somewhere in the graph, once. */
+static void call_graph(SVMMachine *machine, const SVMCase *test)
+{
+    g_autoptr(QDict) counted = NULL;
+    const QDict *cpu;
+    const QList *nodes;
+    uint64_t in_guest;
+    int i;
+
+    svm_prepare_guest_64(machine, GUEST_read_tsc);
+    select_label(machine, "graph");
+    meter_command(machine, SVM_METER_START);
+    for (i = 0; i < 3; i++) {
+        svm_step(machine, STEP_read_msr, MSR_STAR, 0);
+    }
+    svm_run(machine);
+    svm_expect_exit(machine, test, SVM_EXIT_VMMCALL);
+    meter_command(machine, SVM_METER_STOP);
+
+    counted = report(machine);
+    cpu = processor(counted, "graph", 0);
+    nodes = qdict_get_qlist(cpu, "call-graph");
+    in_guest = qdict_get_int(spans(cpu, "guest"), "instructions");
+    svm_expect(test, "instructions of all nodes",
+               sum(nodes, NULL, "instructions"),
+               qdict_get_int(spans(cpu, "host"), "instructions") + in_guest);
+    svm_expect_that(test, in_guest > 5, "the guest executed nothing");
+    svm_expect(test, "instructions of the guest's node",
+               sum(nodes, "guest", "instructions"), in_guest);
+    svm_expect(test, "nodes of guests entered by a called function",
+               called_nodes(nodes, "guest", "instructions"), 1);
+    svm_expect(test, "RDMSR of blocks", sum(nodes, "block", "reads"), 3);
+    svm_expect(test, "blocks with RDMSR in a called function",
+               called_nodes(nodes, "block", "reads"), 1);
+    svm_expect(test, "RDMSR of the guest's node", sum(nodes, "guest", "reads"),
+               1);
+}
+
 static void saved_and_loaded(SVMMachine *machine, const SVMCase *test)
 {
     g_autoptr(QDict) counted = NULL;
@@ -536,6 +643,27 @@ static void charged_cycles(SVMMachine *machine, const SVMCase *test)
                3 * 75 + 3 * 100000 + 100);
 }
 
+static void charged_blocks(SVMMachine *machine, const SVMCase *test)
+{
+    g_autoptr(QDict) counted = NULL;
+    const QList *nodes;
+
+    meter_command(machine, SVM_METER_START);
+    svm_step(machine, STEP_vmsave, OTHER_PAGE, 0);
+    svm_step(machine, STEP_vmload, OTHER_PAGE, 0);
+    svm_step(machine, STEP_read_msr, MSR_STAR, 0);
+    /* Instructions are paid for here, and belong to no event. */
+    svm_step(machine, STEP_read_tsc, 0, 0);
+    meter_command(machine, SVM_METER_STOP);
+
+    counted = report(machine);
+    nodes = qdict_get_qlist(processor(counted, "", 0), "call-graph");
+    svm_expect(test, "cycles charged to blocks", sum(nodes, "block", "charged"),
+               75 + 100000 + 100);
+    svm_expect(test, "blocks in called functions that were charged",
+               called_nodes(nodes, "block", "charged"), 3);
+}
+
 /* Of what the emulator says when it does not start. */
 static void expect_refused(const SVMCase *test, const char *model,
                            const char *arguments, const char *message)
@@ -562,7 +690,7 @@ static void expect_refused(const SVMCase *test, const char *model,
 
 static void wrong_models(SVMMachine *machine, const SVMCase *test)
 {
-    static const char icount[] = "-icount shift=0,sleep=off";
+    static const char icount[] = ICOUNT;
     static const char *const wrong[][2] = {
         { "", "cost-model" },
         { "{", "cost-model" },
@@ -588,10 +716,34 @@ static void wrong_models(SVMMachine *machine, const SVMCase *test)
     }
     expect_refused(test, "{'costs': {}}", "", "a cost model needs -icount");
     expect_refused(test, "{'costs': {}}",
-                   "-icount shift=0,sleep=off -smp 2", "of one processor");
+                   "-smp 2" ICOUNT, "of one processor");
 }
 
-static void model_is_not_migrated(SVMMachine *machine, const SVMCase *test)
+static void expect_graph_refused(const SVMCase *test, const char *arguments,
+                                 const char *message)
+{
+    g_autofree char *command = NULL;
+    g_autofree char *said = NULL;
+    int status;
+
+    command = g_strdup_printf("%s -nodefaults -display none -S %s "
+                              "-device svm-meter,call-graph=on",
+                              getenv("QTEST_QEMU_BINARY"), arguments);
+    g_assert_true(g_spawn_command_line_sync(command, NULL, &said, &status,
+                                            NULL));
+    svm_expect_that(test, status && strstr(said, message),
+                    "with %s the emulator says: %s; it has to say: %s",
+                    arguments, said, message);
+}
+
+static void wrong_machine_for_call_graph(SVMMachine *machine,
+                                         const SVMCase *test)
+{
+    expect_graph_refused(test, "", "a call graph needs -icount");
+    expect_graph_refused(test, "-smp 2" ICOUNT, "of one processor");
+}
+
+static void stays_where_it_is(SVMMachine *machine, const SVMCase *test)
 {
     g_autofree char *said = NULL;
 
@@ -616,19 +768,24 @@ static const SVMCase cases[] = {
     CASE("reset", reset, STOPPED),
     CASE("too-many-labels", too_many_labels, STOPPED),
     CASE("rubbish", rubbish, STOPPED),
-    CASE("instructions", instructions,
-         STOPPED " -icount shift=0,sleep=off"),
+    CASE("instructions", instructions, STOPPED ICOUNT),
+    CASE("handling", handling, STOPPED ICOUNT),
+    CASE("call-graph", call_graph, STOPPED ",call-graph=on" ICOUNT),
+    CASE("call-graph/refused", wrong_machine_for_call_graph, STOPPED),
+    CASE("call-graph/not-migrated", stays_where_it_is,
+         STOPPED ",call-graph=on" ICOUNT),
     CASE("saved-and-loaded", saved_and_loaded, STOPPED),
-    CASE("saved-and-loaded/icount", saved_and_loaded,
-         STOPPED " -icount shift=0,sleep=off"),
+    CASE("saved-and-loaded/icount", saved_and_loaded, STOPPED ICOUNT),
     CASE("hot-plugged-processor", hot_plugged_processor,
          STOPPED " -smp 1,maxcpus=2,sockets=2"),
     CASE("modelled-time", modelled_time, MODELLED),
     CASE("charged-cycles", charged_cycles, MODELLED),
+    CASE("charged-cycles/call-graph", charged_blocks,
+         STOPPED ",call-graph=on,cost-model=" SVM_COSTS ICOUNT),
     CASE("wrong-models", wrong_models, STOPPED),
-    CASE("model-is-not-migrated", model_is_not_migrated, MODELLED),
+    CASE("model-is-not-migrated", stays_where_it_is, MODELLED),
     CASE("monitor", monitor, STOPPED),
-    CASE("monitor/icount", monitor, STOPPED " -icount shift=0,sleep=off"),
+    CASE("monitor/icount", monitor, STOPPED ICOUNT),
 };
 
 int main(int argc, char **argv)
