@@ -38,6 +38,11 @@ class CostModel:
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise BadUsage(f"{path}: no cost model: {error!r}") from error
 
+    @property
+    def cycles_each(self) -> float:
+        """What an instruction takes, beside the events in it."""
+        return self.costs.get("instruction", 1.0)
+
     def parts(self, counted: Counted, divisor: int) -> dict[str, float]:
         """Cycles for each of `divisor` KVM_RUNs, by the costs that they come from."""
         counts: Counter[str] = Counter(counted.host_events)

@@ -26,6 +26,7 @@ TESTS = CHECKOUT / "tests"
 INIT = TESTS / "nested/l1-init.sh"
 INIT_FUNCTIONS = TESTS / "nested/init-functions.sh"
 HALT_LOOP = TESTS / "nested/kvm-halt-loop.c"
+KERNEL_SYMBOLS = TESTS / "nested/kernel-symbols.c"
 SOAK = TESTS / "soak/kvm-soak.c"
 METER_PORTS = CHECKOUT / "hw/svm-meter-ports.h"
 # What a program needs beside its C source.
@@ -71,7 +72,7 @@ class _Cpio:
 def make_initramfs(
     kernel: L1Kernel,
     init: Path = INIT,
-    programs: Sequence[Path] = (HALT_LOOP, SOAK),
+    programs: Sequence[Path] = (HALT_LOOP, KERNEL_SYMBOLS, SOAK),
     files: Mapping[str, bytes] = MappingProxyType({}),
     purposes: Sequence[str] = ("kvm", "shell"),
 ) -> Path:

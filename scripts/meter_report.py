@@ -49,6 +49,19 @@ class Accesses(NamedTuple):
         return Accesses(self.reads + other.reads, self.writes + other.writes)
 
 
+class Handling(NamedTuple):
+    """What the host did from one kind of #VMEXIT to the next VMRUN, all together."""
+
+    number: int = 0
+    instructions: int = 0
+    # The same without a cost model; with one #VMEXIT and VMRUN are in it.
+    cycles: int = 0
+
+    def plus(self, other: "Handling") -> "Handling":
+        """The sum of both."""
+        return Handling(*(one + more for one, more in zip(self, other)))
+
+
 class Counted:
     """What was counted under a label, over all processors; docs/meter.rst has more.
 
@@ -58,6 +71,10 @@ class Counted:
 
     def __init__(self, measurement: dict[str, Any]):
         self.exits: Counter[str] = Counter()
+        # By the exits' names; with -icount.
+        self.handling: dict[str, Handling] = {}
+        # Nodes of the meter's call graph, of a machine of one processor.
+        self.call_graph: list[dict[str, Any]] = []
         self.host_events: Counter[str] = Counter()
         self.guest_events: Counter[str] = Counter()
         self.msrs: dict[tuple[str, str], Accesses] = {}
@@ -73,7 +90,13 @@ class Counted:
 
     def _add(self, processor: dict[str, Any]) -> None:
         for found in processor["exits"]:
-            self.exits[found["name"]] += found["count"]
+            name = found["name"]
+            self.exits[name] += found["count"]
+            if "handling" in found:
+                each = found["handling"]
+                self.handling[name] = self.handling.get(name, Handling()).plus(
+                    Handling(each["number"], each["instructions"], each["cycles"])
+                )
         for name, worlds in processor["events"].items():
             self.host_events[name] += worlds["host"]
             self.guest_events[name] += worlds["guest"]
@@ -84,6 +107,7 @@ class Counted:
                 key = (msr["name"], place)
                 before = self.msrs.get(key, Accesses())
                 self.msrs[key] = before.plus(Accesses(**msr[place]))
+        self.call_graph += processor.get("call-graph", [])
         if "calls" in processor:
             self.call_instructions = processor["calls"]["least"]
             self.call_cycles = processor["call-cycles"]["least"]

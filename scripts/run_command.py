@@ -11,6 +11,7 @@ import cost_model
 import judged_run
 import linux_guest_run
 import meter_report
+from call_tree import Symbols
 from errors import BadUsage
 from l1_options import add_l1_arguments, check_l1_options, find_emulator, make_machine
 from nested_boot import emulator_command, emulator_version
@@ -19,6 +20,7 @@ from run_report import RunReport
 HALT_LOOP = "halt-loop"
 EXITS, GUESTS = 10000, 1
 MAX_GUESTS = 64  # of kvm-halt-loop
+DEBUG_CONSOLE = 0xE9  # of tests/nested/kernel-symbols.c
 OPTIONS = ("exits", "guests", "meter", "cost_model", "fault")
 
 
@@ -100,20 +102,27 @@ def run(options: argparse.Namespace) -> int:
 
 @contextmanager
 def metered(
-    command: list[str], wanted: bool, model: str | None
+    command: list[str], wanted: bool, model: str | None, call_graph: bool = False
 ) -> Iterator[tuple[list[str], Callable[[RunReport], None]]]:
     """The emulator's command with a meter, and what reads it into a report."""
     if not wanted:
         yield command, lambda report: None
         return
     with tempfile.TemporaryDirectory(prefix="svm-meter-") as folder:
-        file = Path(folder, "counted.json")
+        file, symbols = Path(folder, "counted.json"), Path(folder, "symbols")
 
         def read(report: RunReport) -> None:
             if report.metered:
                 report.counted = meter_report.read(file, meter_report.HALT_LOOP_LABEL)
+            if call_graph:
+                report.symbols = Symbols(symbols.read_text(errors="replace"))
 
         device = f"svm-meter,running=off,json={_escaped(file)}"
+        if call_graph:
+            device += ",call-graph=on"
+            console = f"isa-debugcon,iobase={DEBUG_CONSOLE},chardev=symbols"
+            chardev = f"file,id=symbols,path={_escaped(symbols)}"
+            command = [*command, "-chardev", chardev, "-device", console]
         if model:
             device += f",cost-model={_escaped(cost_model.find(model))}"
         yield [*command, "-device", device], read
@@ -153,12 +162,18 @@ def boot(options: argparse.Namespace, report: RunReport) -> None:
         init["fault"] = options.fault
     if options.meter:
         init["meter"] = 1
+    call_graph = bool(options.meter and options.icount)
+    if call_graph:
+        init["symbols"] = 1
     # First: it installs what the next step needs too.
     emulator = find_emulator(options.qemu)
     machine = make_machine(options, **init)
     report.emulator = emulator_version(emulator)
     command = emulator_command(emulator, machine)
-    with metered(command, options.meter, options.cost_model) as (command, read):
+    with metered(command, options.meter, options.cost_model, call_graph) as (
+        command,
+        read,
+    ):
         judged_run.boot_l1(
             options,
             report,

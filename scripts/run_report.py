@@ -5,6 +5,7 @@ import textwrap
 from typing import Any
 
 import meter_report
+from call_tree import Symbols
 from kernel_package import KVM_CHANGE
 from nested_boot import parse_line
 
@@ -155,6 +156,8 @@ class RunReport(L1Report):
         # Exits that QEMU's meter has counted, and what it has.
         self.metered = 0
         self.counted: meter_report.Counted | None = None
+        # Where the functions of L1's kernel are, if the meter's calls are to be named.
+        self.symbols: Symbols | None = None
 
     def take(self, line: str) -> None:
         """A line that L1 reported."""

@@ -52,6 +52,7 @@ run)
         ${svm_meter:+--meter} \
         ${svm_fault:+"--${svm_fault%:*}-at" "${svm_fault#*:}"} >&3 2>&3
     report "halt-loop status=$?"
+    [ -z "$svm_symbols" ] || kernel-symbols >&3
     ;;
 program)
     # A program of the host's folder, which has more to say on the second port.
