@@ -85,6 +85,7 @@ void helper_invlpgb(CPUX86State *env)
                                       retaddr);
         raise_exception_err_ra(env, EXCP0D_GPF, 0, retaddr);
     }
+    svm_count(env, SVM_COUNT(flush_invlpgb));
     tlb_flush_all_cpus_synced(env_cpu(env));
 }
 

@@ -155,6 +155,21 @@ static void host_instructions(SVMMachine *machine, const SVMCase *test)
     expect_event(test, cpu, "vmrun", 0, 0);
 }
 
+/* On the processor that executes INVLPGB, with or without others. */
+static void broadcast_invalidation(SVMMachine *machine, const SVMCase *test)
+{
+    g_autoptr(QDict) counted = NULL;
+
+    meter_command(machine, SVM_METER_START);
+    svm_step(machine, STEP_invlpgb, 0, 0);
+    svm_step(machine, STEP_invlpgb, 0, 0);
+    meter_command(machine, SVM_METER_STOP);
+
+    counted = report(machine);
+    expect_event(test, processor(counted, "", 0), "tlb-flush-invlpgb", 2, 0);
+    expect_event(test, processor(counted, "", 0), "tlb-flush-invlpga", 0, 0);
+}
+
 static void world_switches(SVMMachine *machine, const SVMCase *test)
 {
     g_autoptr(QDict) counted = NULL;
@@ -516,6 +531,55 @@ static void call_graph(SVMMachine *machine, const SVMCase *test)
                1);
 }
 
+/* Of a block with RDMSR, as the call graph knows it. */
+static uint64_t address_of_block(const QDict *processor)
+{
+    const QListEntry *entry;
+
+    QLIST_FOREACH_ENTRY(qdict_get_qlist(processor, "call-graph"), entry) {
+        const QDict *node = qobject_to(QDict, entry->value);
+
+        if (g_str_equal(qdict_get_str(node, "kind"), "block") &&
+            qdict_get_int(node, "reads")) {
+            return qdict_get_int(node, "address");
+        }
+    }
+    return 0;
+}
+
+static void watched_function(SVMMachine *machine, const SVMCase *test)
+{
+    g_autoptr(QDict) before = NULL;
+    g_autoptr(QDict) counted = NULL;
+    const QDict *calls;
+    uint64_t address;
+    int i;
+
+    meter_command(machine, SVM_METER_START);
+    svm_step(machine, STEP_read_msr, MSR_STAR, 0);
+    before = report(machine);
+    address = address_of_block(processor(before, "", 0));
+    svm_expect_that(test, address, "no block has RDMSR");
+    for (i = 0; i < 8; i++) {
+        svm_step(machine, STEP_write_port, PORT(FUNCTION), address >> 8 * i);
+    }
+    meter_command(machine, SVM_METER_WATCH);
+    /* The first call tells where the function returns to. */
+    for (i = 0; i < 4; i++) {
+        svm_step(machine, STEP_read_msr, MSR_STAR, 0);
+        svm_step(machine, STEP_clgi, 0, 0);
+    }
+    counted = report(machine);
+    calls = spans(processor(counted, "", 0), "calls");
+    svm_expect(test, "calls of the function", qdict_get_int(calls, "spans"),
+               3);
+    /* step_read_msr of host.S. */
+    svm_expect(test, "least instructions of a call",
+               qdict_get_int(calls, "least"), 5);
+    svm_expect(test, "most instructions of a call",
+               qdict_get_int(calls, "most"), 5);
+}
+
 static void saved_and_loaded(SVMMachine *machine, const SVMCase *test)
 {
     g_autoptr(QDict) counted = NULL;
@@ -760,6 +824,8 @@ static void stays_where_it_is(SVMMachine *machine, const SVMCase *test)
 
 static const SVMCase cases[] = {
     CASE("host-instructions", host_instructions, STOPPED),
+    CASE("broadcast-invalidation", broadcast_invalidation,
+         STOPPED " -cpu max"),
     CASE("world-switches", world_switches, STOPPED),
     CASE("msr-accesses", msr_accesses, STOPPED),
     CASE("many-msrs", many_msrs, STOPPED),
@@ -771,6 +837,8 @@ static const SVMCase cases[] = {
     CASE("instructions", instructions, STOPPED ICOUNT),
     CASE("handling", handling, STOPPED ICOUNT),
     CASE("call-graph", call_graph, STOPPED ",call-graph=on" ICOUNT),
+    CASE("watched-function", watched_function,
+         STOPPED ",call-graph=on" ICOUNT),
     CASE("call-graph/refused", wrong_machine_for_call_graph, STOPPED),
     CASE("call-graph/not-migrated", stays_where_it_is,
          STOPPED ",call-graph=on" ICOUNT),
