@@ -111,6 +111,21 @@ def call_tree(nodes: list[dict[str, Any]], symbols: Symbols) -> Function:
     return root
 
 
+def without_small(tree: dict[str, Any], least_share: float) -> dict[str, Any]:
+    """A tree of Function.as_dict() without functions below a share of the whole.
+
+    They stay in the figures of those that call them.
+    """
+    key = "instructions" if tree["cycles"] is None else "cycles"
+    least = least_share * tree[key]
+
+    def kept(node: dict[str, Any]) -> dict[str, Any]:
+        children = [kept(child) for child in node["children"] if child[key] >= least]
+        return node | {"children": children}
+
+    return kept(tree)
+
+
 def text(tree: dict[str, Any], least_share: float = 0.01, depth: int = 40) -> str:
     """A tree of Function.as_dict() for the reader, in the manner of perf's.
 

@@ -8,8 +8,11 @@ judged.
 from dataclasses import dataclass, field
 from typing import Any
 
+import call_tree
 import meter_report
 from cost_model import CostModel
+from emulator import add_on_version
+from figure_text import figure_text, saved_text
 from run_report import RunReport
 
 # For the change of docs/kvm-change.rst.
@@ -24,7 +27,21 @@ LISTED_MSRS = (
     *("SYSENTER_CS", "SYSENTER_ESP", "SYSENTER_EIP", "TSC_AUX"),
 )
 PUBLISHED_CYCLES, PUBLISHED_SHARE = (4600, 2800), 0.39
+# Of the function, by the writes of MSRs in vcpu put.
+PUBLISHED_WRITES = (0.213, 0.0125)
+PUBLISHED_FIGURES = {
+    "processor": "EPYC",
+    "cycles_in_function": dict(zip(("before", "after"), PUBLISHED_CYCLES)),
+    "saved_in_function": PUBLISHED_SHARE,
+    "share_of_writes_at_vcpu_put": dict(zip(("before", "after"), PUBLISHED_WRITES)),
+}
+# Of --json: another one where a report cannot be made of the same any more.
+RESULTS_FORM = 1
 NAME, COLUMN = 30, 12
+# Of all cycles; functions that take less were called by an interrupt now and then.
+LEAST_SHARE = 0.0001
+# Of an MSR: its RDMSR and its WRMSR.
+BOTH = ", both"
 
 
 @dataclass
@@ -107,8 +124,38 @@ class Side:
         names = dict.fromkeys(name for name, _place in self.first.counted.msrs)
         return [name for name in names if sum(self.accesses(name)) >= 0.1]
 
-    def as_dict(self) -> dict[str, Any]:
+    def exits(self, model: CostModel | None = None) -> list[dict[str, Any]]:
+        """Those of each KVM_RUN by name, and what the host did after one."""
+        run = self.modelled_run or self.first
+        found = []
+        for name, count in self.first.counted.exits.most_common():
+            instructions = cycles = None
+            handled = run.counted.handling.get(name)
+            if handled and handled.number:
+                instructions = handled.instructions / handled.number
+                if model and self.modelled_run:
+                    cycles = handled.cycles / handled.number
+            entry = {"name": name, "count": count / self.first.metered}
+            found.append(entry | {"instructions": instructions, "cycles": cycles})
+        return found
+
+    def functions(self, model: CostModel | None = None) -> dict[str, Any] | None:
+        """The tree of L1's functions, as call_tree has it; None if none was counted."""
+        run = self.modelled_run or self.first
+        if not (run.symbols and run.counted.call_graph):
+            return None
+        tree = call_tree.call_tree(run.counted.call_graph, run.symbols)
+        each = model.cycles_each if model and self.modelled_run else None
+        return call_tree.without_small(tree.as_dict(run.metered, each), LEAST_SHARE)
+
+    def as_dict(self, model: CostModel | None = None) -> dict[str, Any]:
         """For --json."""
+        costs = writes = None
+        if model and self.modelled_run:
+            run = self.modelled_run
+            costs = model.parts(run.counted, run.metered)
+            if part := self.modelled_in_function():
+                writes = model.of_writes(run.counted, run.metered, "after-run") / part
         return {
             "kernel": self.kernel,
             "version": self.first.kernel,
@@ -121,6 +168,11 @@ class Side:
             "spread": self.spread(),
             "counted_runs": len(self.counted_runs),
             "exits_per_second": self.exits_per_second,
+            "host_spans": self.first.counted.host_spans,
+            "exits": self.exits(model),
+            "costs": costs,
+            "modelled_share_of_writes_at_vcpu_put": writes,
+            "functions": self.functions(model),
         }
 
 
@@ -165,6 +217,8 @@ class Comparison:
         self.after = after
         self.model = model
         self.is_the_change = is_the_change
+        # What the user typed, or would have to.
+        self.command = ["./svm", "compare"]
 
     @property
     def differ(self) -> bool:
@@ -216,7 +270,7 @@ class Comparison:
                 )
         for name in dict.fromkeys([*before.msrs(), *after.msrs()]):
             counts = sum(before.accesses(name)), sum(after.accesses(name))
-            found.append((f"  {name}, both", *counts))
+            found.append((f"  {name}{BOTH}", *counts))
         one, other = before.figures(), after.figures()
         shown = [*meter_report.EVENTS.values()]
         shown += [name for name in one | other if name.startswith("#VMEXIT")]
@@ -241,11 +295,11 @@ class Comparison:
         for name, before, after in self.rows():
             if before is None or after is None or not (before or after):
                 continue
-            saved = before - after
             if name.startswith("exits per second"):
                 cells = (f"{before:.0f}", f"{after:.0f}", "")
             else:
-                cells = tuple(_figure(value) for value in (before, after, saved))
+                cells = (figure_text(before), figure_text(after))
+                cells += (saved_text(before, after),)
             lines.append(f"{name:<{NAME}}" + "".join(f"{c:>{COLUMN}}" for c in cells))
         runs = len(self.before.counted_runs)
         spread = "not compared: one run of each"
@@ -335,31 +389,49 @@ class Comparison:
         )
 
     def as_dict(self) -> dict[str, Any]:
-        """For --json."""
+        """For --json, and for the report that html_report makes of it."""
         problem = self.problem()
+        first = self.before.first
         return {
+            "form": RESULTS_FORM,
             "right": problem is None,
             "problem": problem,
             "differ": self.differ,
+            "verdict": self.verdict().removeprefix("verdict: "),
+            "command": self.command,
+            "versions": {"emulator": first.emulator, "qemu-svm": add_on_version()},
+            "runs": len(self.before.counted_runs),
+            "timed_runs": len(self.before.timed_runs),
+            "exits_in_each_run": first.metered,
+            "is_the_change": self.is_the_change,
+            "published": PUBLISHED_FIGURES if self.is_the_change else None,
             "cost_model": self.model and self.model.name,
+            "assumed_costs": [
+                {"cost": name, "cycles": cycles, "source": self.model.sources[name]}
+                for name, cycles in (self.model.costs.items() if self.model else ())
+            ],
             "sensitivity": [
                 {"cost": name, "saved_if_half": half, "saved_if_twice": twice}
                 for name, half, twice in (self.sensitivity() if self.model else ())
             ],
-            "before": self.before.as_dict(),
-            "after": self.after.as_dict(),
-            "rows": [
-                {"name": name.strip(), "before": before, "after": after}
-                for name, before, after in self.rows()
-            ],
+            "before": self.before.as_dict(self.model),
+            "after": self.after.as_dict(self.model),
+            "rows": self._rows_as_dicts(),
         }
+
+    def _rows_as_dicts(self) -> list[dict[str, Any]]:
+        found = []
+        whole = None
+        for name, before, after in self.rows():
+            is_part = name.startswith(" ")
+            whole = whole if is_part else name
+            part_of = whole if is_part else None
+            if is_part and name.endswith(BOTH):
+                part_of = "RDMSR and WRMSR"
+            row = {"name": name.strip(), "before": before, "after": after}
+            found.append(row | {"part_of": part_of})
+        return found
 
 
 def _share_saved(before: float, after: float) -> float:
     return (before - after) / before
-
-
-def _figure(value: float) -> str:
-    """Two digits after the point, without those that are zero."""
-    text = f"{value:,.2f}".rstrip("0").rstrip(".")
-    return "0" if text == "-0" else text

@@ -35,6 +35,9 @@ class CostModel:
         try:
             costs = json.loads(path.read_text())["costs"]
             self.costs = {name: float(entry["cycles"]) for name, entry in costs.items()}
+            self.sources = {
+                name: str(entry.get("source", "")) for name, entry in costs.items()
+            }
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise BadUsage(f"{path}: no cost model: {error!r}") from error
 
@@ -59,6 +62,16 @@ class CostModel:
             for name, cycles in self.costs.items()
             if counts[name]
         }
+
+    def of_writes(self, counted: Counted, divisor: int, place: str) -> float:
+        """Cycles of the WRMSRs at a place for each KVM_RUN, their instructions too."""
+        cycles = 0.0
+        for (name, where), accesses in counted.msrs.items():
+            if where == place:
+                cost = self._cost_of_msr("wrmsr", counted.msr_indexes.get(name))
+                each = self.costs.get(cost, 0) + self.costs.get("instruction", 0)
+                cycles += accesses.writes * each
+        return cycles / divisor
 
     def _cost_of_msr(self, event: str, index: int | None) -> str:
         """The name of the cost of an access: the MSR's own, or that of all."""

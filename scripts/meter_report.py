@@ -33,6 +33,7 @@ EVENTS = {
     "segment-load": "segment loads",
 }
 
+SPANS = ("least", "most", "spans", "histogram")
 
 # Where the host accesses an MSR, and what KVM does there.
 PLACES = {"before-run": "vcpu load", "in-run": "run", "after-run": "vcpu put"}
@@ -85,6 +86,9 @@ class Counted:
         # interrupt falls into.
         self.call_instructions: int | None = None
         self.call_cycles: int | None = None
+        # From a #VMEXIT to the next VMRUN, on the first processor, as docs/meter.rst
+        # describes them.
+        self.host_spans: dict[str, Any] | None = None
         for processor in measurement["processors"]:
             self._add(processor)
 
@@ -111,6 +115,8 @@ class Counted:
         if "calls" in processor:
             self.call_instructions = processor["calls"]["least"]
             self.call_cycles = processor["call-cycles"]["least"]
+        if "histogram" in processor.get("host", {}) and not self.host_spans:
+            self.host_spans = {name: processor["host"][name] for name in SPANS}
         if "host" in processor:
             self.host_instructions = (self.host_instructions or 0) + processor[
                 "host"

@@ -16,6 +16,7 @@ sys.path.insert(0, str(CHECKOUT / "scripts"))
 
 import compare_command  # noqa: E402
 import cost_model  # noqa: E402
+from call_tree import Symbols  # noqa: E402
 from compare_report import LISTED_MSRS, Comparison, Side  # noqa: E402
 from cost_model import CostModel  # noqa: E402
 from errors import SetupFailed  # noqa: E402
@@ -155,6 +156,59 @@ class TableTest(unittest.TestCase):
         self.assertFalse(found.differ)
         self.assertEqual(found.verdict(), "verdict: no difference in any KVM_RUN")
         self.assertIn("not compared: one run of each", found.text())
+
+
+class WhatItCostsTest(unittest.TestCase):
+    def side(self) -> Side:
+        """A run whose host calls a function from one at 0x2000, and exits."""
+        found = measurement(before_msrs())
+        processor = found["processors"][0]
+        processor["exits"][0]["handling"] = {
+            "number": RUNS, "instructions": 900 * RUNS, "cycles": 1500 * RUNS
+        }
+        own = {"instructions": 100 * RUNS, "charged": 50 * RUNS}
+        own |= {"reads": 0, "writes": 0}
+        processor["call-graph"] = [
+            own | {"kind": "root", "parent": 0, "address": 0},
+            own | {"kind": "block", "parent": 0, "address": 0x1010, "writes": 2 * RUNS},
+        ]
+        side = Side("5.10-before", counted_runs=[run(found, 2876)])
+        side.first.symbols = Symbols("1000 put [kvm]\n2000 get\n")
+        return side
+
+    def test_instructions_alone_without_a_model(self):
+        side = self.side()
+        exits = side.exits()
+        self.assertEqual(exits[0]["name"], "HLT")
+        self.assertEqual((exits[0]["count"], exits[0]["instructions"]), (1, 900))
+        self.assertIsNone(exits[0]["cycles"])
+        root = side.functions()
+        self.assertEqual((root["name"], root["instructions"]), ("all", 200))
+        self.assertIsNone(root["cycles"])
+
+    def test_cycles_are_those_of_the_modelled_run(self):
+        side = self.side()
+        side.modelled_run = side.first
+        model = CostModel(cost_model.find("zen2"))
+        self.assertEqual(side.exits(model)[0]["cycles"], 1500)
+        root = side.functions(model)
+        self.assertEqual((root["cycles"], root["wrmsr"]), (300, 2))
+        child = root["children"][0]
+        self.assertEqual((child["name"], child["module"]), ("put", "kvm"))
+        self.assertEqual(child["cycles"], 150)
+
+    def test_small_functions_stay_in_their_callers(self):
+        side = self.side()
+        side.first.counted.call_graph[1]["instructions"] = 0
+        side.first.counted.call_graph[1]["writes"] = RUNS
+        root = side.functions()
+        self.assertEqual((root["instructions"], root["wrmsr"]), (100, 1))
+        self.assertEqual(root["children"], [])
+
+    def test_without_symbols_there_are_no_functions(self):
+        side = self.side()
+        side.first.symbols = None
+        self.assertIsNone(side.functions())
 
 
 class CostModelTest(unittest.TestCase):
