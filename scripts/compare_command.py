@@ -4,11 +4,13 @@
 import argparse
 import json
 from pathlib import Path
+from typing import Any
 
+import machine_packages
 import run_command
 from cost_model import CostModel
 from cost_model import find as find_cost_model
-from compare_report import Comparison, Side
+from compare_report import RESULTS_FORM, Comparison, Side
 from errors import BadUsage, SetupFailed, WrongResult
 from kernel_package import check_kernel, find_kernel
 from l1_options import add_cpu_argument, add_npt_argument, check_machine_options
@@ -21,6 +23,8 @@ THE_CHANGE_UNDONE = ("6.1-before", "6.1-after")
 EXITS, RUNS, TIMED_RUNS = 2000, 2, 1
 TIMED_EXITS = 10000
 MODEL = "zen2"
+# What says where the results go.
+NOT_COMPARED = ("json", "html", "svg", "from_json")
 # Beside the statuses that all commands have.
 NO_DIFFERENCE = 5
 
@@ -81,11 +85,28 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         f"(default: {MODEL})",
     )
     parser.add_argument("--json", metavar="FILE", help="write the results here too")
+    parser.add_argument(
+        "--html", metavar="FILE", help="write a report with plots here too"
+    )
+    parser.add_argument(
+        "--svg",
+        metavar="FILE",
+        help="write the report's plot of modelled cycles as a picture here too",
+    )
+    parser.add_argument(
+        "--from-json",
+        metavar="FILE",
+        help="boot nothing: make the report or the picture of what --json has written",
+    )
 
 
 def run(options: argparse.Namespace) -> int:
     """Compare them; 0 if they differ, NO_DIFFERENCE if not."""
+    if options.from_json:
+        return _report_of_stored_results(options)
     _check(options)
+    if options.html or options.svg:
+        machine_packages.ensure_plots()
     if options.before is None and options.after is None:
         options.before, options.after = _pair_that_there_is()
     options.before = options.before or THE_CHANGE[0]
@@ -98,6 +119,7 @@ def run(options: argparse.Namespace) -> int:
         is_the_change,
         CostModel(find_cost_model(model)) if model else None,
     )
+    comparison.command += _chosen(options)
     for _ in range(options.runs):
         for side in (comparison.before, comparison.after):
             side.counted_runs.append(_run(options, side, counted=True))
@@ -107,16 +129,91 @@ def run(options: argparse.Namespace) -> int:
     for _ in range(options.timed_runs):
         for side in (comparison.before, comparison.after):
             side.timed_runs.append(_run(options, side, counted=False))
+    results = comparison.as_dict()
     if options.json:
-        try:
-            text = json.dumps(comparison.as_dict(), indent=2)
-            Path(options.json).write_text(text + "\n")
-        except OSError as error:
-            raise BadUsage(f"--json {options.json}: {error.strerror}") from error
+        _write("--json", options.json, json.dumps(results, indent=2) + "\n")
+    _write_report(options, results)
     print(comparison.text() + comparison.verdict(), flush=True)
-    if comparison.problem():
+    return _status(results)
+
+
+def _status(results: dict[str, Any]) -> int:
+    if not results["right"]:
         return WrongResult.status
-    return 0 if comparison.differ else NO_DIFFERENCE
+    return 0 if results["differ"] else NO_DIFFERENCE
+
+
+def _write(option: str, name: str, text: str) -> None:
+    try:
+        Path(name).write_text(text)
+    except OSError as error:
+        raise BadUsage(f"{option} {name}: {error.strerror}") from error
+
+
+def _write_report(options: argparse.Namespace, results: dict[str, Any]) -> None:
+    if not (options.html or options.svg):
+        return
+    # It needs a package that not every machine has: see ensure_plots().
+    try:
+        import html_report
+    except ImportError as error:
+        raise SetupFailed(f"no plots can be drawn here: {error}") from error
+    if options.html:
+        _write("--html", options.html, html_report.page(results))
+        say(f"the report is {options.html}")
+    if options.svg:
+        _write("--svg", options.svg, html_report.picture(results))
+
+
+def _report_of_stored_results(options: argparse.Namespace) -> int:
+    """A report of what --json has written; the status is the one of then."""
+    name = options.from_json
+    if options.json or _chosen(options) or not (options.html or options.svg):
+        raise BadUsage(f"--from-json {name}: goes with --html or --svg, nothing else")
+    _check_folders(options)
+    try:
+        results = json.loads(Path(name).read_text())
+    except OSError as error:
+        raise BadUsage(f"--from-json {name}: {error.strerror}") from error
+    except ValueError as error:
+        raise BadUsage(f"--from-json {name}: no JSON: {error}") from error
+    if not isinstance(results, dict) or results.get("form") != RESULTS_FORM:
+        raise BadUsage(
+            f"--from-json {name}: not what this ./svm compare --json writes; make it "
+            "anew"
+        )
+    if options.svg and not results["cost_model"]:
+        raise BadUsage(f"--svg {options.svg}: no cycles without a cost model")
+    machine_packages.ensure_plots()
+    _write_report(options, results)
+    print(f"verdict: {results['verdict']}", flush=True)
+    return _status(results)
+
+
+def _chosen(options: argparse.Namespace) -> list[str]:
+    """The words that choose what is compared, without those that say the default."""
+    parser = argparse.ArgumentParser()
+    add_arguments(parser)
+    found = []
+    for name, default in vars(parser.parse_args([])).items():
+        value = getattr(options, name)
+        if name in ("before", "after"):
+            default = THE_CHANGE[name == "after"]
+        if name in NOT_COMPARED or value in (default, None):
+            continue
+        found += [f"--{name.replace('_', '-')}", str(value)]
+    return found
+
+
+def _check_folders(options: argparse.Namespace) -> None:
+    for option in ("json", "html", "svg"):
+        name = getattr(options, option)
+        if not name:
+            continue
+        if not Path(name).absolute().parent.is_dir():
+            raise BadUsage(f"--{option} {name}: no such folder")
+        if Path(name).is_dir():
+            raise BadUsage(f"--{option} {name}: is a folder")
 
 
 def _check(options: argparse.Namespace) -> None:
@@ -128,8 +225,9 @@ def _check(options: argparse.Namespace) -> None:
         raise BadUsage(f"--runs {options.runs}: at least 1")
     if options.timed_runs < 0:
         raise BadUsage(f"--timed-runs {options.timed_runs}: 0 or more")
-    if options.json and not Path(options.json).absolute().parent.is_dir():
-        raise BadUsage(f"--json {options.json}: no such folder")
+    _check_folders(options)
+    if options.svg and options.cost_model == "none":
+        raise BadUsage(f"--svg {options.svg}: no cycles without a cost model")
     if options.cost_model != "none":
         find_cost_model(options.cost_model)
     for kernel, modules in (

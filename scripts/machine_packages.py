@@ -62,6 +62,9 @@ KERNEL_BUILD = [
     Needed("libelf-dev", "the kernel's build (objtool)"),
     Needed("libssl-dev", "the kernel's build (its tools for signatures)"),
 ]
+# Only for reports, and for the test that opens one.
+PLOTS = [Needed("python3-matplotlib", "the plots of a report")]
+BROWSER = [Needed("chromium", "the test of a report")]
 
 
 def needed() -> list[Needed]:
@@ -111,6 +114,18 @@ def ensure_kernel_build() -> None:
     """The same for what modules of a kernel are built with."""
     ensure()
     _ensure(KERNEL_BUILD)
+
+
+@functools.cache
+def ensure_plots() -> None:
+    """The same for what the plots of a report are drawn with."""
+    _ensure(PLOTS)
+
+
+@functools.cache
+def ensure_browser() -> None:
+    """The same for what a report is opened with by its test."""
+    _ensure(BROWSER)
 
 
 def _ensure(wanted: list[Needed]) -> None:

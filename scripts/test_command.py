@@ -50,6 +50,8 @@ LINE_SHOWN = 160
 # What a meson test's suite needs before it can run.
 NEEDS_EMULATOR = {"qtest", "flat", "nested", "nested-all", "soak"}
 NEEDS_KERNELS = {"nested", "nested-all", "soak"}
+# The same of tests.
+NEEDS_PLOTS = {"report", "report-in-browser", "compare-5.10-boots"}
 
 
 class MesonTest(NamedTuple):
@@ -172,6 +174,10 @@ def _prepare(chosen: list[MesonTest], qemu: str) -> None:
     }
     for series in changes:
         kvm_change.source_tree(series)
+    if NEEDS_PLOTS.intersection(test.name for test in chosen):
+        machine_packages.ensure_plots()
+    if any(test.name == "report-in-browser" for test in chosen):
+        machine_packages.ensure_browser()
     if suites & NEEDS_EMULATOR:
         sources = sorted((CHECKOUT / "tests/qtest").glob("*-test.c"))
         programs = [emulator.qtest_target(source.stem) for source in sources]

@@ -3,29 +3,37 @@
 
 import json
 import subprocess
+import sys
 import tempfile
 import unittest
 from pathlib import Path
 from typing import Any
 
 CHECKOUT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(CHECKOUT / "tests" / "compare"))
+
+from page_content import Page, missing_figures  # noqa: E402
+
 NO_DIFFERENCE = 5
 
 
 def compare(*arguments: str) -> tuple[int, dict[str, Any], str]:
-    """The status, what --json holds, and the table."""
+    """The status, what --json holds, and the table; the report has to fit them."""
     with tempfile.TemporaryDirectory() as temporary:
-        result = Path(temporary, "result.json")
+        result, report = Path(temporary, "result.json"), Path(temporary, "report.html")
         command = [CHECKOUT / "svm", "compare", "--exits", "500", "--timed-runs", "0"]
         done = subprocess.run(
-            [*command, *arguments, "--json", result],
+            [*command, *arguments, "--json", result, "--html", report],
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
         )
         if not result.exists():
             raise AssertionError(done.stdout + done.stderr)
-        return done.returncode, json.loads(result.read_text()), done.stdout
+        found, page = json.loads(result.read_text()), Page(report.read_text())
+        if page.figures != found or missing_figures(page, found):
+            raise AssertionError(f"the report: {missing_figures(page, found)}")
+        return done.returncode, found, done.stdout
 
 
 class CompareTest(unittest.TestCase):
@@ -48,6 +56,12 @@ class CompareTest(unittest.TestCase):
         saved = result["before"]["instructions"] - result["after"]["instructions"]
         self.assertGreater(saved, 200)
         self.assertIn(f"{saved} instructions fewer", table)
+        # The functions' accesses to MSRs are those that were counted.
+        for side in ("before", "after"):
+            functions = result[side]["functions"]
+            for name in ("RDMSR", "WRMSR"):
+                counted = rows[name][side]
+                self.assertAlmostEqual(functions[name.lower()], counted, delta=0.1)
         # The model takes more cycles than instructions, and finds more saved.
         sides = ("before", "after")
         cycles = [result[side]["modelled_cycles"] for side in sides]
