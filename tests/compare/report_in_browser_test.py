@@ -153,6 +153,13 @@ class BrowserTest(unittest.TestCase):
                 self.assertGreater(min(seen["plots"]), 0.8)
                 self.assertLess(max(seen["plots"]), 1.4)
 
+    def test_the_example_is_readable_on_a_phone(self):
+        example = (CHECKOUT / "docs" / "example-report.html").read_text()
+        seen = self.look(example, PHONE)
+        self.assertEqual((seen["console"], seen["cut"]), ([], []))
+        self.assertLessEqual(seen["scrolls"], PHONE)
+        self.assertIn("the kernels differ", seen["text"].lower())
+
     def test_light_and_dark(self):
         for scheme in (LIGHT, DARK):
             with self.subTest(scheme):

@@ -198,6 +198,28 @@ class PictureTest(unittest.TestCase):
         self.assertEqual(root[1].get("width"), root.get("width"))
 
 
+class ExampleTest(unittest.TestCase):
+    """docs/example-report.html; docs/compare.rst says how it is made."""
+
+    def test_it_shows_what_it_holds_and_fetches_nothing(self):
+        text = (CHECKOUT / "docs" / "example-report.html").read_text()
+        page = Page(text)
+        self.assertEqual(missing_figures(page, page.figures), [])
+        self.assertTrue(page.figures["right"] and page.figures["is_the_change"])
+        self.assertEqual(
+            set(page.headings), set(Page(html_report.page(results())).headings)
+        )
+        self.assertIsNone(re.search(r"https?:|\bsrc=|href|url\(", text))
+
+    def test_the_picture_is_of_the_same_run(self):
+        folder = CHECKOUT / "docs"
+        figures = Page((folder / "example-report.html").read_text()).figures
+        picture = (folder / "example-report.svg").read_text()
+        for side in SIDES:
+            cycles = figure_text(round(sum(figures[side]["costs"].values())))
+            self.assertIn(f">{cycles} modelled cycles</text>", picture)
+
+
 class NamesTest(unittest.TestCase):
     def test_names_are_text(self):
         found = results()
