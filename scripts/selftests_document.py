@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
+from errors import WrongResult
 from paths import CHECKOUT
 from selftests_report import OUTCOMES, KnownOutcomes, Outcome
 
@@ -36,18 +37,33 @@ is compared with what it says in each run.
 """
 
 
-def record(qemu: str, npt: int, result: dict[str, Any]) -> None:
-    """Put the outcomes of a run of all tests in the place of the last one's."""
+def record(qemu: str, npt: int, result: dict[str, Any], is_whole: bool = True) -> None:
+    """Put the outcomes of a run in the place of the last one's.
+
+    Those of a run that was not `is_whole` take the places of the same tests, if the
+    kernels are the same.
+    """
     recorded = _recorded()
-    recorded[_key(qemu, npt)] = {
+    key = _key(qemu, npt)
+    tests = {
+        name: [test["outcome"], test["reason"]]
+        for name, test in result["tests"].items()
+    }
+    run = {
         "kernel": result["kernel"],
         "selftests": result["selftests"],
         "kvm_amd_uses": result["features_used"],
-        "tests": {
-            name: [test["outcome"], test["reason"]]
-            for name, test in sorted(result["tests"].items())
-        },
     }
+    if not is_whole:
+        before = dict(recorded.get(key, {}))
+        others = before.pop("tests", {})
+        if before != run:
+            raise WrongResult(
+                f"not recorded: the last run of {key} had another kernel, or other "
+                "features of it; record a run of all tests"
+            )
+        tests = others | tests
+    recorded[key] = run | {"tests": dict(sorted(tests.items()))}
     # A line for each test: what has changed is to be seen.
     runs = []
     for key in sorted(recorded):

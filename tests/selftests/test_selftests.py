@@ -14,7 +14,7 @@ sys.path.insert(0, str(CHECKOUT / "scripts"))
 import docs_command  # noqa: E402
 import selftests_command  # noqa: E402
 import selftests_document  # noqa: E402
-from errors import BadUsage  # noqa: E402
+from errors import BadUsage, WrongResult  # noqa: E402
 from selftests_report import (  # noqa: E402
     Known,
     KnownOutcomes,
@@ -207,6 +207,28 @@ class DocumentTest(unittest.TestCase):
         self.assertEqual(recorded["ours npt=1"]["tests"]["b_test"], ["pass", ""])
         self.assertRegex(text, r"``b_test`` +pass +pass")
         self.assertIn("A test of Intel's VMX.", text)
+
+    def test_named_tests_are_recorded_beside_the_others(self):
+        def result(kernel: str, **tests: str) -> dict[str, object]:
+            outcomes = {n: {"outcome": o, "reason": ""} for n, o in tests.items()}
+            about = {"kernel": kernel, "selftests": "1", "features_used": []}
+            return about | {"tests": outcomes}
+
+        with (
+            tempfile.TemporaryDirectory() as folder,
+            mock.patch.object(selftests_document, "RESULTS", Path(folder, "r.json")),
+        ):
+            record = selftests_document.record
+            record("ours", 1, result("6.12.1", a="pass", b="fail"))
+            record("ours", 1, result("6.12.1", b="pass"), is_whole=False)
+            recorded = json.loads(Path(folder, "r.json").read_text())["ours npt=1"]
+            self.assertEqual(recorded["tests"], {"a": ["pass", ""], "b": ["pass", ""]})
+            for qemu, kernel in (("ours", "6.12.2"), ("pristine", "6.12.1")):
+                with self.subTest(qemu), self.assertRaises(WrongResult):
+                    record(qemu, 1, result(kernel, b="pass"), is_whole=False)
+            record("ours", 1, result("6.12.2", b="fail"))
+            recorded = json.loads(Path(folder, "r.json").read_text())["ours npt=1"]
+            self.assertEqual(recorded["tests"], {"b": ["fail", ""]})
 
 
 if __name__ == "__main__":
