@@ -19,7 +19,7 @@ import re
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
@@ -212,6 +212,20 @@ def unpack_deb(deb: Path, target: Path) -> None:
     if status:
         raise SetupFailed(f"cannot unpack {deb.name}: {_last_complaint(lines)}")
     _replace_tree(partial, target)
+
+
+def unpack_over_one_another(debs: Collection[Path], target: Path, what: str) -> None:
+    """Unpack the files of many .debs into one folder; all of them or nothing."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with (
+        Step(what) as step,
+        tempfile.TemporaryDirectory(dir=target.parent) as temporary,
+    ):
+        scratch = Path(temporary, "tree")
+        for number, deb in enumerate(debs, 1):
+            child_processes.output_of(["dpkg-deb", "-x", deb, scratch])
+            step.update(f"{number} of {len(debs)} packages")
+        scratch.rename(target)
 
 
 def is_newer(one: str, other: str) -> bool:

@@ -21,7 +21,7 @@ import emulator
 from errors import SetupFailed
 from paths import BUILD
 from program_libraries import libraries_in
-from progress import Step, say
+from progress import say
 
 OURS, DEBIANS = "ours", "debian"
 KINDS = (OURS, DEBIANS)
@@ -80,10 +80,8 @@ def _debians() -> Path:
         folder.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=folder.parent) as temporary:
             tree = Path(temporary, "tree")
-            with Step(f"unpacking Debian's {PACKAGE}") as step:
-                for number, deb in enumerate(debs, 1):
-                    child_processes.output_of(["dpkg-deb", "-x", deb, tree])
-                    step.update(f"{number} of {len(debs)} packages")
+            what = f"unpacking Debian's {PACKAGE}"
+            apt_archive.unpack_over_one_another(debs, tree, what)
             program = tree / "usr/bin" / PROGRAM
             _pack(folder, program, libraries_in(tree, [program]))
     return folder

@@ -5,14 +5,11 @@ They are taken out of Debian's packages, which are not installed, for an initram
 """
 
 import hashlib
-import tempfile
 from pathlib import Path
 
 import apt_archive
-import child_processes
 from paths import BUILD
 from program_libraries import libraries_in
-from progress import Step
 from xen_package import RELEASES
 
 PROGRAMS = ("xl", "xenstored", "xenconsoled", "xen-init-dom0")
@@ -60,14 +57,6 @@ def _tree(name: str, guest: str) -> Path:
     digest = hashlib.sha256("".join(sorted(deb.name for deb in debs)).encode())
     tree = BUILD / "xen" / f"toolstack-{name}-{guest}-{digest.hexdigest()[:16]}"
     if not tree.exists():
-        tree.parent.mkdir(parents=True, exist_ok=True)
-        with (
-            Step(f"unpacking the toolstack of Xen {name}") as step,
-            tempfile.TemporaryDirectory(dir=tree.parent) as temporary,
-        ):
-            scratch = Path(temporary, "tree")
-            for number, deb in enumerate(debs, 1):
-                child_processes.output_of(["dpkg-deb", "-x", deb, scratch])
-                step.update(f"{number} of {len(debs)} packages")
-            scratch.rename(tree)
+        what = f"unpacking the toolstack of Xen {name}"
+        apt_archive.unpack_over_one_another(debs, tree, what)
     return tree
