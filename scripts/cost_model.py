@@ -10,8 +10,18 @@ from collections import Counter
 from pathlib import Path
 
 from errors import BadUsage
-from meter_report import Counted
+from meter_report import PLACES, Counted
 from paths import CHECKOUT
+
+# What a world switch costs beside accesses to MSRs, and as readers know it.
+WORLD_SWITCH = {
+    "vmrun": "VMRUN",
+    "vmexit": "#VMEXIT",
+    "vmsave": "VMSAVE",
+    "vmload": "VMLOAD",
+    "stgi": "STGI",
+    "clgi": "CLGI",
+}
 
 FOLDER = CHECKOUT / "hw" / "cost-models"
 
@@ -72,6 +82,20 @@ class CostModel:
                 each = self.costs.get(cost, 0) + self.costs.get("instruction", 0)
                 cycles += accesses.writes * each
         return cycles / divisor
+
+    def world_switches(self, counted: Counted) -> dict[str, float]:
+        """Cycles of what world switches are made of, the host's RDMSR and WRMSR too."""
+        counts = {**counted.host_events, "vmexit": counted.exits.total()}
+        found: Counter[str] = Counter()
+        for event, name in WORLD_SWITCH.items():
+            found[name] = self.costs.get(event, 0) * counts.get(event, 0)
+        for (name, place), accesses in counted.msrs.items():
+            if place not in PLACES:
+                continue
+            for event, count in zip(("rdmsr", "wrmsr"), accesses):
+                cost = self._cost_of_msr(event, counted.msr_indexes.get(name))
+                found[event.upper()] += self.costs.get(cost, 0) * count
+        return {name: cycles for name, cycles in found.items() if cycles}
 
     def _cost_of_msr(self, event: str, index: int | None) -> str:
         """The name of the cost of an access: the MSR's own, or that of all."""

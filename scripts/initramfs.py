@@ -87,7 +87,7 @@ def make_initramfs(
     `purposes` say which modules are needed.
     """
     arch = kernel.architecture
-    contents = {"bin/busybox": _busybox(arch).read_bytes(), **files}
+    contents = {"bin/busybox": busybox(arch).read_bytes(), **files}
     for source in programs:
         if arch == "amd64" or source not in ONLY_64_BIT:
             contents[f"bin/{source.stem}"] = _compiled(source, arch).read_bytes()
@@ -97,6 +97,22 @@ def make_initramfs(
     if not initramfs.exists():
         write_whole(initramfs, content)
     return initramfs
+
+
+def with_folder(initramfs: Path, folder: Path, place: str, target: Path) -> None:
+    """Write an initramfs that has the files of a folder too, at a place."""
+    cpio = _Cpio()
+    cpio.folder(place)
+    for path in sorted(folder.rglob("*")):
+        name = f"{place}/{path.relative_to(folder)}"
+        if path.is_dir():
+            cpio.folder(name)
+        else:
+            cpio.file(name, path.read_bytes(), path.stat().st_mode & 0o777)
+    # The kernel unpacks one archive after the other.
+    with target.open("wb") as file:
+        file.write(initramfs.read_bytes())
+        file.write(cpio.bytes())
 
 
 def pack(
@@ -135,7 +151,7 @@ def pack(
     return cpio.bytes()
 
 
-def _busybox(arch: str) -> Path:
+def busybox(arch: str) -> Path:
     """Debian's static busybox, unpacked once."""
     deb = Path(apt_archive.fetch_deb("busybox-static", "trixie", arch=arch))
     program = BUILD / "initramfs" / deb.name.replace(".deb", "") / "busybox"

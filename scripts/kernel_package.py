@@ -50,10 +50,13 @@ NAMES = (*SUITES, *KVM_CHANGE)
 # Debian's architectures of the flavours of kernels; one's own kernels are amd64.
 ARCHITECTURES = {"amd64": "amd64", "686-pae": "i386"}
 
+VIRTIO = ("virtio_pci", "virtio_mmio")
 # Modules by purpose; those they depend on come with them.
 MODULES = {
     "kvm": ("kvm-amd",),
-    "shell": ("virtio_pci", "virtio_mmio", "virtio_console", "9pnet_virtio", "9p"),
+    "shell": (*VIRTIO, "virtio_console", "9pnet_virtio", "9p"),
+    "disk": (*VIRTIO, "virtio_blk"),
+    "network": (*VIRTIO, "virtio_net"),
     "dom0": ("xenfs", "xen-privcmd", "xen-evtchn", "xen-gntdev", "xen-gntalloc"),
 }
 BZ_IMAGE = "bzImage"

@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """What L1 and its Linux guests report, and whether it is right.
 
-The innermost guest computes digests from a seed that is new in every run; what they
-have to be is computed here.
+The innermost guest computes digests from a seed; what they have to be is computed here.
 """
 
 import hashlib
@@ -10,12 +9,13 @@ import re
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import exit_codes
+from guest_workloads import numbers_digest, pattern_digest
 from nested_boot import parse_line
-from paths import BUILD, CHECKOUT
 from run_report import INDENTED, L1Report, table
+from workload_report import MeasuredPart
 
 # As linux-guest-init.sh has it.
-NUMBERS = 5001
 PATTERN_BYTES = 8 << 20
 SHARE_BYTES = 4 << 20
 SLEEP = 100  # hundredths of a second, of which the kernel's clock may miss a few
@@ -23,10 +23,6 @@ CLOCK_ERROR = 2
 # Of its memory a kernel takes some before it counts the rest.
 LEAST_MEMORY = 0.8
 
-EXIT_CODES = (
-    BUILD / "qemu-pristine/target/i386/svm.h",
-    CHECKOUT / "target-i386-svm/vmcb.h",
-)
 REASONS_SHOWN = 8
 CLEAN_END = "guest-shutdown"
 
@@ -42,11 +38,18 @@ class Guest(NamedTuple):
 
 
 class LinuxGuestReport(L1Report):
-    """Takes the lines of all levels; see run-linux-guest.sh for them."""
+    """Takes the lines of all levels; see run-linux-guest.sh for them.
 
-    def __init__(self, guest: Guest):
+    `part` is what is measured of the guest's life, if that is asked for.
+    """
+
+    def __init__(
+        self, guest: Guest, part: MeasuredPart | None = None, meter: bool = False
+    ):
         super().__init__()
         self.guest = guest
+        self.part = part
+        self.meter = meter
         # A file whose beginning the guest reads.
         self.shared_kernel: Path | None = None
         self.progress = ""
@@ -76,6 +79,8 @@ class LinuxGuestReport(L1Report):
         else:
             super().take(line)
         word, values = parse_line(line)
+        if self.part and level == 1:
+            self.part.take(word, values)
         guest = int(values.get("level", 0))
         match word:
             case "vmm" if "end" in values:
@@ -93,6 +98,8 @@ class LinuxGuestReport(L1Report):
         word, values = parse_line(line)
         self.progress = f"L{self.guest.level}: {line[:60]}"
         self.reached.setdefault("init", self.seconds)
+        if self.part:
+            self.part.take(word, values)
         match word:
             case "guest":
                 # The rest of the line: a name may have spaces in it.
@@ -128,6 +135,20 @@ class LinuxGuestReport(L1Report):
         if not LEAST_MEMORY * asked <= kilobytes <= asked:
             yield f"{name} has {kilobytes} kB of memory instead of {asked}"
         yield self._compare("hypervisor", self.values.get("hypervisor"), "KVM")
+        if self.part:
+            yield from self.part.wrong(self.guest.seed, self.meter)
+        if not (self.part and self.part.workload):
+            yield from self._wrong_answers()
+        if "end" not in self.reached:
+            yield f"{name} did not come to its end"
+        yield self._vmm_problem()
+        for level in range(2, self.guest.level + 1):
+            if not self.exits(level):
+                yield f"KVM counted no exits of L{level}"
+
+    def _wrong_answers(self):
+        """Each answer of the guest that is wrong, when it does no workload."""
+        name = f"L{self.guest.level}"
         for cpu in range(self.guest.vcpus):
             slept = self.timers.get(cpu)
             if slept is None or slept < SLEEP - CLOCK_ERROR:
@@ -140,18 +161,12 @@ class LinuxGuestReport(L1Report):
         yield self._compare(
             "digest of its memory",
             self.values.get("pattern"),
-            pattern_digest(self.guest.seed),
+            pattern_digest(self.guest.seed, PATTERN_BYTES),
         )
         yield self._compare("copy of its memory", self.values.get("copy"), 1)
         with self.shared_kernel.open("rb") as file:
             due = hashlib.sha256(file.read(SHARE_BYTES)).hexdigest()
         yield self._compare("digest of a shared file", self.values.get("share"), due)
-        if "end" not in self.reached:
-            yield f"{name} did not come to its end"
-        yield self._vmm_problem()
-        for level in range(2, self.guest.level + 1):
-            if not self.exits(level):
-                yield f"KVM counted no exits of L{level}"
 
     def _compare(self, what: str, seen: str | None, due: object) -> str | None:
         if seen == str(due):
@@ -177,17 +192,17 @@ class LinuxGuestReport(L1Report):
 
     def reasons(self, level: int) -> dict[str, int]:
         """The same by exit code, the most frequent first; {} if it cannot."""
-        names = exit_names()
-        found = {
-            names.get(code, f"{code:#x}"): count
-            for code, count in self.exit_codes.get(level, {}).items()
-        }
-        return dict(sorted(found.items(), key=lambda item: -item[1]))
+        return exit_codes.by_name(self.exit_codes.get(level, {}))
 
     def verdict(self, problem: str | None) -> str:
         """The line that says it all."""
         if problem:
             return f"verdict: WRONG - {problem}"
+        if self.part and self.part.workload:
+            return (
+                f"verdict: right - L{self.guest.level} did {self.part.label} with "
+                "the right results and powered off"
+            )
         return (
             f"verdict: right - L{self.guest.level} reached its shell, computed all "
             f"digests right on {self.guest.vcpus} CPU{'s'[: self.guest.vcpus - 1]} and "
@@ -214,6 +229,8 @@ class LinuxGuestReport(L1Report):
         for level in range(2, self.guest.level + 1):
             if self.exits(level):
                 rows.append((f"exits of L{level}", self._exits_text(level)))
+        if self.part:
+            rows += self.part.rows()
         if self.boot_seconds is not None:
             times = [f"L1 up after {self.boot_seconds:.1f} s"]
             times += [
@@ -249,36 +266,12 @@ class LinuxGuestReport(L1Report):
                 }
                 for level in sorted(self.kvm_stats)
             },
+            "measured": self.part and self.part.as_dict(),
             "boot_seconds": _rounded(self.boot_seconds),
             "guest_init_seconds": _rounded(self.reached.get("init")),
             "guest_end_seconds": _rounded(self.reached.get("end")),
             "total_seconds": _rounded(self.total_seconds),
         }
-
-
-def numbers_digest(first: int) -> str:
-    """Of a guest's `seq FIRST LAST`."""
-    lines = (f"{number}\n" for number in range(first, first + NUMBERS))
-    return hashlib.sha256("".join(lines).encode()).hexdigest()
-
-
-def pattern_digest(seed: int) -> str:
-    """Of a guest's `yes SEED | head -c BYTES`."""
-    line = f"{seed}\n".encode()
-    repeated = line * (PATTERN_BYTES // len(line) + 1)
-    return hashlib.sha256(repeated[:PATTERN_BYTES]).hexdigest()
-
-
-def exit_names() -> dict[int, str]:
-    """Names of exit codes, as far as headers that are there have them."""
-    names = {code: f"exception {code - 0x40}" for code in range(0x40, 0x60)}
-    for start, prefix in enumerate(("READ_CR", "WRITE_CR", "READ_DR", "WRITE_DR")):
-        names |= {start * 16 + number: f"{prefix}{number}" for number in range(16)}
-    for header in filter(Path.exists, EXIT_CODES):
-        form = r"#define SVM_EXIT_(\w+)\s+(0x[0-9a-f]+)"
-        for name, code in re.findall(form, header.read_text()):
-            names.setdefault(int(code, 16), name)
-    return names
 
 
 def _rounded(seconds: float | None) -> float | None:

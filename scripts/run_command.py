@@ -2,26 +2,20 @@
 """`./svm run`: boot a KVM host, run guests in it, say whether it was right."""
 
 import argparse
-import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from pathlib import Path
 
-import cost_model
 import judged_run
 import linux_guest_run
-import meter_report
-from call_tree import Symbols
+import metered_run
 from errors import BadUsage
 from l1_options import add_l1_arguments, check_l1_options, find_emulator, make_machine
-from nested_boot import emulator_command, emulator_version
+from meter_report import HALT_LOOP_LABEL
+from nested_boot import Boot, emulator_command, emulator_version
 from run_report import RunReport
 
 HALT_LOOP = "halt-loop"
 EXITS, GUESTS = 10000, 1
 MAX_GUESTS = 64  # of kvm-halt-loop
-DEBUG_CONSOLE = 0xE9  # of tests/nested/kernel-symbols.c
-OPTIONS = ("exits", "guests", "meter", "cost_model", "fault")
+OPTIONS = ("exits", "guests", "fault")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -41,9 +35,23 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="count instructions instead of measuring time (one CPU)",
     )
+    parser.add_argument(
+        "--meter",
+        action="store_true",
+        help="count instructions of SVM, accesses to MSRs and exits: in as many more "
+        "exits of one guest in which KVM_RUN is all that happens; or in the workload "
+        "of a Linux guest, or in its life",
+    )
+    parser.add_argument(
+        "--cost-model",
+        metavar="NAME|FILE",
+        help="let events take the cycles of a modelled processor, e.g. zen2; with "
+        "--meter and --icount, whose instructions then are modelled cycles",
+    )
     judged_run.add_arguments(
         parser,
-        "120, and 1 for every 1000 exits; with --guest linux 300, with --levels 3 900",
+        "120, and 1 for every 1000 exits; with --guest linux 300, with --levels 3 or "
+        "--workload 900",
     )
     group = parser.add_argument_group(f"of --guest {HALT_LOOP}")
     group.add_argument(
@@ -57,19 +65,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=int,
         metavar="N",
         help=f"guests that halt in a loop at the same time (default: {GUESTS})",
-    )
-    group.add_argument(
-        "--meter",
-        action="store_true",
-        default=None,
-        help="run as many more exits in which KVM_RUN is all that happens, and count "
-        "instructions of SVM, accesses to MSRs and exits in them (one guest)",
-    )
-    group.add_argument(
-        "--cost-model",
-        metavar="NAME|FILE",
-        help="let events take the cycles of a modelled processor, e.g. zen2; with "
-        "--meter and --icount, whose instructions then are modelled cycles",
     )
     # For the tests of this command; see Fault in kvm-halt-loop.c. E.g. stall:57
     group.add_argument("--fault", help=argparse.SUPPRESS)
@@ -100,39 +95,6 @@ def run(options: argparse.Namespace) -> int:
     return judged_run.judge(options, report, lambda: boot(options, report))
 
 
-@contextmanager
-def metered(
-    command: list[str], wanted: bool, model: str | None, call_graph: bool = False
-) -> Iterator[tuple[list[str], Callable[[RunReport], None]]]:
-    """The emulator's command with a meter, and what reads it into a report."""
-    if not wanted:
-        yield command, lambda report: None
-        return
-    with tempfile.TemporaryDirectory(prefix="svm-meter-") as folder:
-        file, symbols = Path(folder, "counted.json"), Path(folder, "symbols")
-
-        def read(report: RunReport) -> None:
-            if report.metered:
-                report.counted = meter_report.read(file, meter_report.HALT_LOOP_LABEL)
-            if call_graph:
-                report.symbols = Symbols(symbols.read_text(errors="replace"))
-
-        device = f"svm-meter,running=off,json={_escaped(file)}"
-        if call_graph:
-            device += ",call-graph=on"
-            console = f"isa-debugcon,iobase={DEBUG_CONSOLE},chardev=symbols"
-            chardev = f"file,id=symbols,path={_escaped(symbols)}"
-            command = [*command, "-chardev", chardev, "-device", console]
-        if model:
-            device += f",cost-model={_escaped(cost_model.find(model))}"
-        yield [*command, "-device", device], read
-
-
-def _escaped(path: Path) -> str:
-    # A comma separates properties, two of them stand for one.
-    return str(path).replace(",", ",,")
-
-
 def _check(options: argparse.Namespace) -> None:
     check_l1_options(options)
     judged_run.check_options(options)
@@ -142,17 +104,7 @@ def _check(options: argparse.Namespace) -> None:
         raise BadUsage(f"--guests {options.guests}: 1 to {MAX_GUESTS}")
     if options.meter and options.guests != 1:
         raise BadUsage("--meter counts what one guest's KVM_RUNs do: --guests 1")
-    if options.meter and options.qemu == "pristine":
-        raise BadUsage("--meter: unmodified QEMU has no meter")
-    if options.cost_model:
-        if not (options.meter and options.icount):
-            raise BadUsage("--cost-model goes with --meter and --icount")
-        cost_model.CostModel(cost_model.find(options.cost_model))
-    if options.icount and options.smp != 1:
-        raise BadUsage(
-            "--icount counts the instructions of all CPUs together, which says "
-            "nothing about one guest: use it with --smp 1"
-        )
+    metered_run.check_options(options)
 
 
 def boot(options: argparse.Namespace, report: RunReport) -> None:
@@ -169,16 +121,18 @@ def boot(options: argparse.Namespace, report: RunReport) -> None:
     emulator = find_emulator(options.qemu)
     machine = make_machine(options, **init)
     report.emulator = emulator_version(emulator)
-    command = emulator_command(emulator, machine)
-    with metered(command, options.meter, options.cost_model, call_graph) as (
-        command,
-        read,
-    ):
+    with metered_run.metered(options.meter, options.cost_model, call_graph) as meter:
+
+        def read(_boot: Boot) -> None:
+            if report.metered:
+                report.counted = meter.counted(HALT_LOOP_LABEL)
+            report.symbols = meter.symbols()
+
         judged_run.boot_l1(
             options,
             report,
-            command,
+            emulator_command(emulator, machine) + meter.words,
             f"Linux {machine.kernel.version} under {emulator.name}",
             120 + options.exits * options.guests / 1000,
-            on_end=lambda _boot: read(report),
+            on_end=read,
         )

@@ -55,11 +55,17 @@ run)
     [ -z "$svm_symbols" ] || kernel-symbols >&3
     ;;
 program)
-    # A program of the host's folder, which has more to say on the second port.
-    share
+    # A program of a folder, which has more to say on the second port.  L1 booted with
+    # it, a guest of L1 copies it: what it holds is mapped, and 9p would bring it page
+    # by page.
+    if ! [ -d /tmp/host ]; then
+        share
+        cp -r /mnt/host /tmp/host
+    fi
     report "l1 ready"
-    sh "/mnt/host/$svm_program" >&3
+    sh "/tmp/host/$svm_program" >&3
     report "program status=$?"
+    [ -z "$svm_symbols" ] || kernel-symbols >&3
     ;;
 soak)
     report "l1 ready"

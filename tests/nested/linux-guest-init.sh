@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
 # The first and only process of the innermost guest of `./svm run --guest linux`.  It
-# computes what the host that started it all can check, reports it on the second
-# serial port, and powers off.  Nothing here knows the right answers: they depend on
-# a seed that is new in every run.
+# computes what the host that started it all can check, or does a workload, reports it
+# on the second serial port, and powers off.  Nothing here knows the right answers:
+# they depend on a seed that is new in every run.
 
 . /lib/init-functions.sh
 mount -t tmpfs tmp /tmp
@@ -20,11 +20,17 @@ now() {
     echo $((${uptime%.*} * 100 + 1${uptime#*.} - 100))
 }
 
+if [ "$svm_workload" ]; then
+    exec 4</dev/ttyS1
+    . /lib/linux-guest-workloads.sh
+fi
+
 report "guest kernel=$(uname -r) cpus=$(nproc)"
 while read -r key value _; do
     [ "$key" = MemTotal: ] && report "guest memory=$value"
 done </proc/meminfo
 report "guest hypervisor=$(dmesg | sed -n 's/.*Hypervisor detected: //p')"
+[ -z "$svm_workload" ] || finish done
 
 # Each processor for itself: only there, and interrupted by its own timer.
 cpu=0

@@ -1,0 +1,31 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Names of exit codes, for what counts them by number."""
+
+import re
+from pathlib import Path
+
+from paths import BUILD, CHECKOUT
+
+HEADERS = (
+    BUILD / "qemu-pristine/target/i386/svm.h",
+    CHECKOUT / "target-i386-svm/vmcb.h",
+)
+
+
+def names() -> dict[int, str]:
+    """Those that headers which are there have."""
+    found = {code: f"exception {code - 0x40}" for code in range(0x40, 0x60)}
+    for start, prefix in enumerate(("READ_CR", "WRITE_CR", "READ_DR", "WRITE_DR")):
+        found |= {start * 16 + number: f"{prefix}{number}" for number in range(16)}
+    for header in filter(Path.exists, HEADERS):
+        form = r"#define SVM_EXIT_(\w+)\s+(0x[0-9a-f]+)"
+        for name, code in re.findall(form, header.read_text()):
+            found.setdefault(int(code, 16), name)
+    return found
+
+
+def by_name(codes: dict[int, int]) -> dict[str, int]:
+    """Counts by exit code as counts by name, the most frequent first."""
+    known = names()
+    found = {known.get(code, f"{code:#x}"): count for code, count in codes.items()}
+    return dict(sorted(found.items(), key=lambda item: -item[1]))
