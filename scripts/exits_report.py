@@ -70,16 +70,18 @@ class ExitsReport:
 
     def text(self) -> str:
         """For the reader."""
-        cycles = "modelled cycles" if self.model else ""
-        lines = [
-            f"{'#VMEXIT':<22}{'count':>10}{'per ' + self.unit:>14}"
-            f"{'instructions':>15}{cycles:>17}{'share':>9}"
-        ]
+        lines = [self._line("#VMEXIT", "count", f"per {self.unit}", "instructions",
+                            "modelled cycles", "share")]
         for exit in self.exits():
             lines.append(
-                f"{exit.name:<22}{exit.count:>10,}{exit.count / self.runs:>14,.2f}"
-                f"{_figure(exit.instructions):>15}"
-                f"{_figure(exit.cycles) if self.model else '':>17}{exit.share:>9.1%}"
+                self._line(
+                    exit.name,
+                    f"{exit.count:,}",
+                    f"{exit.count / self.runs:,.2f}",
+                    _figure(exit.instructions),
+                    _figure(exit.cycles),
+                    f"{exit.share:.1%}",
+                )
             )
         lines.append(
             "An exit's cost is what the host executes until its next VMRUN, on average."
@@ -91,6 +93,24 @@ class ExitsReport:
             found += f"\nfor each {self.unit}, by function of L1's kernel:\n"
             found += call_tree.text(self.functions, LEAST_SHARE)
         return found
+
+    def _line(
+        self,
+        name: str,
+        count: str,
+        each: str,
+        instructions: str,
+        cycles: str,
+        share: str,
+    ) -> str:
+        """A row of the table, without the columns that would say nothing."""
+        line = f"{name:<22}{count:>10}"
+        if self.runs > 1:
+            line += f"{each:>14}"
+        line += f"{instructions:>15}"
+        if self.model:
+            line += f"{cycles:>17}"
+        return f"{line}{share:>9}"
 
     def as_dict(self) -> dict[str, Any]:
         """For --json."""

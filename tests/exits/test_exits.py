@@ -174,6 +174,9 @@ class MisuseTest(unittest.TestCase):
             (["--qemu", "pristine"], "no meter"),
             (["--cost-model", "zen9"], "--cost-model zen9: there is zen2"),
             (["--json", "/nowhere/x.json"], "no such folder"),
+            (["--workload", "disk"], "--workload goes with --guest linux"),
+            (["--guest", "linux", "--exits", "5"], "do not go with --guest linux"),
+            (["--guest", "linux", "--workload", "x"], "invalid choice: 'x'"),
             (["--kernel", "7.0"], "unknown kernel '7.0'"),
         ):
             with self.subTest(arguments):
