@@ -20,10 +20,12 @@ sys.path.insert(0, str(CHECKOUT / "scripts"))
 import apt_archive  # noqa: E402
 import child_processes  # noqa: E402
 import disk_space  # noqa: E402
+import initramfs  # noqa: E402
 import machine_packages  # noqa: E402
 import test_command  # noqa: E402
 from apt_archive import PackageFile, SourcePackage  # noqa: E402
 from errors import BadUsage, SetupFailed  # noqa: E402
+from kernel_package import L1Kernel  # noqa: E402
 
 DEB822 = """\
 # A comment
@@ -265,6 +267,18 @@ def is_running(process: int) -> bool:
     except FileNotFoundError:
         return False
     return state.rpartition(")")[2].split()[0] != "Z"
+
+
+class InitramfsTest(unittest.TestCase):
+    def test_it_is_a_whole_number_of_pages(self):
+        # See the comment in initramfs.py: where QEMU's microvm loads it.
+        with tempfile.TemporaryDirectory() as folder:
+            kernel = L1Kernel("6.1", Path(folder), Path(folder), {"kvm": []})
+            for size in (0, 1, 3000, 4095, 4096):
+                content = initramfs.pack(kernel, b"", {"file": bytes(size)}, ["kvm"])
+                with self.subTest(size=size):
+                    self.assertEqual(len(content) % 4096, 0)
+                    self.assertIn(b"TRAILER!!!", content[-5000:])
 
 
 class CommandLineTest(unittest.TestCase):
