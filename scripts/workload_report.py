@@ -33,7 +33,7 @@ class MeasuredPart:
         self.symbols: Symbols | None = None
         # In seconds, by the clocks of the guest and of L1.
         self.guest_seconds: float | None = None
-        self.uptimes: dict[str, float] = {}
+        self.times: dict[str, float] = {}
         self.results: dict[str, str] = {}
         # What KVM had counted when it began and ended.
         self._stats: dict[str, dict[str, int]] = {"begin": {}, "end": {}}
@@ -48,7 +48,7 @@ class MeasuredPart:
         """A line that L1 reported, or the guest."""
         match word:
             case "measured":
-                self.uptimes |= {at: float(uptime) for at, uptime in values.items()}
+                self.times |= {at: float(time) for at, time in values.items()}
             case "measured-stat":
                 stats = self._stats[values["at"]]
                 stats |= {k: int(v) for k, v in values.items() if k.endswith("exits")}
@@ -56,16 +56,16 @@ class MeasuredPart:
                 codes = self._codes[values["at"]]
                 codes[int(values["code"])] = int(values["count"])
             case "time":
-                self.guest_seconds = int(values["hundredths"]) / 100
+                self.guest_seconds = int(values["microseconds"]) / 1e6
             case "result":
                 self.results |= values
 
     @property
     def host_seconds(self) -> float | None:
         """By L1's clock."""
-        if self.uptimes.keys() < {"begin", "end"}:
+        if self.times.keys() < {"begin", "end"}:
             return None
-        return self.uptimes["end"] - self.uptimes["begin"]
+        return self.times["end"] - self.times["begin"]
 
     @property
     def has_guest_clock(self) -> bool:
@@ -147,7 +147,7 @@ class MeasuredPart:
         if not self.seconds:
             return rows
         whose = "the guest's own" if self.has_guest_clock else "L1's"
-        rows.append(("it took", f"{self.seconds:.2f} s by {whose} clock"))
+        rows.append(("it took", f"{self.seconds:.3f} s by {whose} clock"))
         total = sum(self.exits().values()) or self.kvm_exits()
         exits = [f"{total:,}, {total / self.seconds:,.0f} a second"]
         exits += [
@@ -183,7 +183,7 @@ class MeasuredPart:
         shares = self.world_switches()
         return {
             "workload": self.workload and self.workload.name,
-            "seconds": seconds and round(seconds, 2),
+            "seconds": seconds and round(seconds, 6),
             "guest_seconds": self.guest_seconds,
             "exits": sum(exits.values()) or self.kvm_exits(),
             "exits_of_kvm": self.kvm_exits(),

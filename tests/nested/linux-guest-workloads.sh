@@ -94,17 +94,23 @@ syscalls_results() {
     done </tmp/counts
 }
 
+# Of $EPOCHREALTIME, seconds with six digits behind the point.
+microseconds() {
+    echo "${1%.*}${1#*.}"
+}
+
 stty -echo <&4
 case $svm_workload in
-boot) before=0 ;;
+boot) took=$(($(now) * 10000)) ;;
 *)
     [ "$svm_workload" = compile ] || "${svm_workload}_before"
     measured begin
-    before=$(now)
+    before=$EPOCHREALTIME
     "$svm_workload"
+    after=$EPOCHREALTIME
+    took=$(($(microseconds "$after") - $(microseconds "$before")))
     ;;
 esac
-after=$(now)
 measured end
-report "time hundredths=$((after - before))"
+report "time microseconds=$took"
 "${svm_workload}_results"

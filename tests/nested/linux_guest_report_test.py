@@ -176,12 +176,12 @@ class WorkloadTest(unittest.TestCase):
             "measured-stat level=2 at=begin exits=500",
             "measured-stat level=2 at=begin io_exits=7",
             "measured-code level=2 at=begin code=120 count=400",
-            "measured begin=10.00",
-            "measured end=14.50",
+            "measured begin=1700000010.000000",
+            "measured end=1700000014.500000",
             "measured-stat level=2 at=end exits=1500",
             "measured-code level=2 at=end code=120 count=1000",
             "measured-code level=2 at=end code=96 count=400",
-            "l2 time hundredths=400",
+            "l2 time microseconds=4000000",
             *(
                 ("" if key in in_l1 else "l2 ") + f"result {key}={value}"
                 for key, value in workload.results_due(SEED).items()
@@ -228,10 +228,10 @@ class WorkloadTest(unittest.TestCase):
         self.assertEqual(self.report("boot").part.seconds, 4.5)
 
     def test_clocks_that_do_not_agree_are_seen(self):
-        for hundredths in (1000, 200):
-            change = ("hundredths=400", f"hundredths={hundredths}")
+        for seconds in (10, 2):
+            change = ("microseconds=4000000", f"microseconds={seconds}000000")
             problem = self.report("disk", change).problem() or ""
-            self.assertIn(f"guest's clock disk took {hundredths / 100:.2f} s", problem)
+            self.assertIn(f"guest's clock disk took {seconds}.00 s", problem)
 
     def test_part_that_did_not_end_is_seen(self):
         report = self.report("disk", ("measured end", "x"))

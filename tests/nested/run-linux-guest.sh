@@ -68,16 +68,14 @@ counts() {
 
 measured_part_begins() {
     counts measured "at=begin "
-    read -r uptime _ </proc/uptime
-    echo "measured begin=$uptime"
+    echo "measured begin=$EPOCHREALTIME"
     [ -z "$svm_meter" ] || write_port 0x540 '\1'    # SVM_METER_START
 }
 
 measured_part_ends() {
     [ -z "$svm_meter" ] || write_port 0x540 '\2'    # SVM_METER_STOP
-    read -r uptime _ </proc/uptime
+    echo "measured end=$EPOCHREALTIME"
     counts measured "at=end "
-    echo "measured end=$uptime"
 }
 
 # The guest's lines; those that ask for something are answered.
