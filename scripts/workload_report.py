@@ -36,7 +36,7 @@ class MeasuredPart:
         self.times: dict[str, float] = {}
         self.results: dict[str, str] = {}
         # What KVM had counted when it began and ended.
-        self._stats: dict[str, dict[str, int]] = {"begin": {}, "end": {}}
+        self._exits: dict[str, int] = {}
         self._codes: dict[str, dict[int, int]] = {"begin": {}, "end": {}}
 
     @property
@@ -49,9 +49,8 @@ class MeasuredPart:
         match word:
             case "measured":
                 self.times |= {at: float(time) for at, time in values.items()}
-            case "measured-stat":
-                stats = self._stats[values["at"]]
-                stats |= {k: int(v) for k, v in values.items() if k.endswith("exits")}
+            case "measured-exits":
+                self._exits |= {at: int(count) for at, count in values.items()}
             case "measured-code":
                 codes = self._codes[values["at"]]
                 codes[int(values["code"])] = int(values["count"])
@@ -79,8 +78,7 @@ class MeasuredPart:
 
     def kvm_exits(self) -> int:
         """How many exits KVM has counted."""
-        ends = [self._stats[at].get("exits", 0) for at in ("begin", "end")]
-        return ends[1] - ends[0]
+        return self._exits.get("end", 0) - self._exits.get("begin", 0)
 
     def exits(self) -> dict[str, int]:
         """Exits by name, the most frequent first; {} if nothing could count them."""
@@ -122,7 +120,10 @@ class MeasuredPart:
             yield "the meter has counted nothing"
             return
         counted, due = self.counted.exits.total(), self.kvm_exits()
-        if abs(counted - due) > max(EXITS_ERROR * due, LEAST_EXITS_ERROR):
+        error = max(EXITS_ERROR * due, LEAST_EXITS_ERROR)
+        # 5.10.262 counts an access to an MSR once more for each range of MSRs that the
+        # VMM filters.
+        if not -error <= due - counted <= error + self.counted.exits["MSR"]:
             yield f"the meter has counted {counted} exits, KVM {due}"
 
     def cycles(self) -> dict[str, float]:

@@ -173,14 +173,13 @@ class WorkloadTest(unittest.TestCase):
         in_l1 = {"written", "sent"}
         lines = [
             "l1 kernel=6.1.0 cpus=1",
-            "measured-stat level=2 at=begin exits=500",
-            "measured-stat level=2 at=begin io_exits=7",
-            "measured-code level=2 at=begin code=120 count=400",
+            "measured-exits begin=500",
+            "measured-code at=begin code=120 count=400",
             "measured begin=1700000010.000000",
             "measured end=1700000014.500000",
-            "measured-stat level=2 at=end exits=1500",
-            "measured-code level=2 at=end code=120 count=1000",
-            "measured-code level=2 at=end code=96 count=400",
+            "measured-exits end=1500",
+            "measured-code at=end code=120 count=1000",
+            "measured-code at=end code=96 count=400",
             "l2 time microseconds=4000000",
             *(
                 ("" if key in in_l1 else "l2 ") + f"result {key}={value}"
@@ -243,6 +242,13 @@ class WorkloadTest(unittest.TestCase):
             self.report("disk", meter=True, exits=1200).problem(),
             "the meter has counted 1200 exits, KVM 1000",
         )
+        change = ("end=1500", "end=1700")
+        report = self.report("disk", change, meter=True)
+        self.assertIn("1000 exits, KVM 1200", report.problem())
+        # 5.10 may have counted those that access MSRs twice.
+        report.part.counted.exits["MSR"] = 100
+        report.part.counted.exits["HLT"] -= 100
+        self.assertIsNone(report.problem())
         report = self.report("disk", meter=True)
         report.part.counted = None
         self.assertEqual(report.problem(), "the meter has counted nothing")

@@ -56,33 +56,37 @@ take_label() {
     write_port 0x540 '\4'                       # SVM_METER_SELECT
 }
 
-# What KVM has counted; the lines begin with these words.
-counts() {
-    for file in /sys/kernel/debug/kvm/*exits; do
-        echo "$1-stat level=$level $2${file##*/}=$(cat "$file")"
-    done
+# What KVM has counted by code, if it was told to; the lines begin with these words.
+count_codes() {
     form='^{ exit_reason: *\([0-9]*\) } hitcount: *\([0-9]*\).*'
-    sed -n "s/$form/$1-code level=$level $2code=\1 count=\2/p" \
-        $histogram/hist 2>/dev/null
+    sed -n "s/$form/$1code=\1 count=\2/p" $histogram/hist 2>/dev/null
 }
 
 measured_part_begins() {
-    counts measured "at=begin "
+    count_codes "measured-code at=begin "
+    read -r exits <$kvm/exits
+    echo "measured-exits begin=$exits"
     echo "measured begin=$EPOCHREALTIME"
     [ -z "$svm_meter" ] || write_port 0x540 '\1'    # SVM_METER_START
 }
 
 measured_part_ends() {
     [ -z "$svm_meter" ] || write_port 0x540 '\2'    # SVM_METER_STOP
+    read -r exits <$kvm/exits
     echo "measured end=$EPOCHREALTIME"
-    counts measured "at=end "
+    echo "measured-exits end=$exits"
+    count_codes "measured-code at=end "
 }
 
 # The guest's lines; those that ask for something are answered.
 take_report() {
     while IFS= read -r line; do
         case $line in
-        "measured begin"*) measured_part_begins; echo >&7 ;;
+        "measured begin"*)
+            usleep 50000        # it still has to do with the line that it sent
+            measured_part_begins
+            echo >&7
+            ;;
         "measured end"*) measured_part_ends; echo >&7 ;;
         *) echo "l$level $line" ;;
         esac
@@ -93,6 +97,7 @@ cd /tmp
 mkfifo console report.in report.out monitor.in monitor.out
 exec 5<>monitor.in 6<>monitor.out 7<>report.in
 mount -t debugfs debugfs /sys/kernel/debug
+kvm=/sys/kernel/debug/kvm
 histogram=/sys/kernel/debug/tracing/events/kvm/kvm_exit
 if [ "$svm_meter" ]; then
     # The meter counts exits by their codes, and tracing would cost instructions.
@@ -178,7 +183,10 @@ echo '{"execute": "qmp_capabilities"}' >&5
 wait_for_event SHUTDOWN GUEST_PANICKED
 if [ "$event" ]; then
     [ "$svm_meter$svm_workload" != 1 ] || measured_part_ends
-    counts kvm
+    for file in $kvm/*exits; do
+        echo "kvm-stat level=$level ${file##*/}=$(cat "$file")"
+    done
+    count_codes "exit-code level=$level "
     echo '{"execute": "quit"}' >&5
 fi
 wait $vmm
