@@ -6,13 +6,16 @@ import json
 from pathlib import Path
 from typing import Any
 
+import compare_workloads
+import linux_guest_run
 import machine_packages
 import run_command
 from cost_model import CostModel
 from cost_model import find as find_cost_model
 from compare_report import RESULTS_FORM, Comparison, Side
 from errors import BadUsage, SetupFailed, WrongResult
-from kernel_package import check_kernel, find_kernel
+from guest_workloads import WORKLOADS
+from kernel_package import architecture, check_kernel, find_kernel
 from l1_options import add_cpu_argument, add_npt_argument, check_machine_options
 from progress import say
 from run_report import RunReport
@@ -69,6 +72,25 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help=f"runs of each kernel in wall time (default: {TIMED_RUNS})",
     )
+    parser.add_argument(
+        "--guest",
+        choices=(run_command.HALT_LOOP, linux_guest_run.GUEST),
+        default=run_command.HALT_LOOP,
+        help="linux: count what everyday guests take, in place of a KVM_RUN "
+        f"(default: {run_command.HALT_LOOP})",
+    )
+    parser.add_argument(
+        "--workload",
+        action="append",
+        choices=WORKLOADS,
+        help="what a Linux guest does; more than once for more (default: all of them)",
+    )
+    parser.add_argument(
+        "--guest-kernel",
+        metavar="KERNEL",
+        help="of a Linux guest, the same under both kernels (default: "
+        f"{compare_workloads.GUEST_KERNEL})",
+    )
     add_cpu_argument(parser)
     add_npt_argument(parser)
     parser.add_argument(
@@ -112,6 +134,20 @@ def run(options: argparse.Namespace) -> int:
     options.before = options.before or THE_CHANGE[0]
     options.after = options.after or THE_CHANGE[1]
     model = None if options.cost_model == "none" else options.cost_model
+    if options.guest == linux_guest_run.GUEST:
+        command = ["./svm", "compare", *_chosen(options)]
+        comparison = compare_workloads.compare(options, model, command)
+    else:
+        comparison = _compare_halt_loops(options, model)
+    results = comparison.as_dict()
+    if options.json:
+        _write("--json", options.json, json.dumps(results, indent=2) + "\n")
+    _write_report(options, results)
+    print(comparison.text() + comparison.verdict(), flush=True)
+    return _status(results)
+
+
+def _compare_halt_loops(options: argparse.Namespace, model: str | None) -> Comparison:
     is_the_change = (options.before, options.after) == THE_CHANGE
     comparison = Comparison(
         Side(options.before, options.modules_before),
@@ -129,12 +165,7 @@ def run(options: argparse.Namespace) -> int:
     for _ in range(options.timed_runs):
         for side in (comparison.before, comparison.after):
             side.timed_runs.append(_run(options, side, counted=False))
-    results = comparison.as_dict()
-    if options.json:
-        _write("--json", options.json, json.dumps(results, indent=2) + "\n")
-    _write_report(options, results)
-    print(comparison.text() + comparison.verdict(), flush=True)
-    return _status(results)
+    return comparison
 
 
 def _status(results: dict[str, Any]) -> int:
@@ -201,7 +232,8 @@ def _chosen(options: argparse.Namespace) -> list[str]:
             default = THE_CHANGE[name == "after"]
         if name in NOT_COMPARED or value in (default, None):
             continue
-        found += [f"--{name.replace('_', '-')}", str(value)]
+        for each in value if isinstance(value, list) else (value,):
+            found += [f"--{name.replace('_', '-')}", str(each)]
     return found
 
 
@@ -226,6 +258,7 @@ def _check(options: argparse.Namespace) -> None:
     if options.timed_runs < 0:
         raise BadUsage(f"--timed-runs {options.timed_runs}: 0 or more")
     _check_folders(options)
+    _check_guest(options)
     if options.svg and options.cost_model == "none":
         raise BadUsage(f"--svg {options.svg}: no cycles without a cost model")
     if options.cost_model != "none":
@@ -238,6 +271,30 @@ def _check(options: argparse.Namespace) -> None:
             check_kernel(kernel, modules)
         elif modules is not None:
             raise BadUsage(f"--modules-... {modules}: for a kernel that is named too")
+
+
+def _check_guest(options: argparse.Namespace) -> None:
+    """Refuse what goes with another guest only."""
+    is_linux = options.guest == linux_guest_run.GUEST
+    others = {
+        "--exits": options.exits != EXITS,
+        "--timed-runs": options.timed_runs != TIMED_RUNS,
+        "--html": options.html,
+        "--svg": options.svg,
+    }
+    if not is_linux:
+        others = {
+            "--workload": options.workload,
+            "--guest-kernel": options.guest_kernel,
+        }
+    for option, is_given in others.items():
+        if is_given:
+            raise BadUsage(f"{option} does not go with --guest {options.guest}")
+    if options.guest_kernel:
+        check_kernel(options.guest_kernel)
+    for kernel in (options.before, options.after) if is_linux else ():
+        if kernel and architecture(kernel) != "amd64":
+            raise BadUsage(f"{kernel}: the VMM needs a host of 64 bits")
 
 
 def _pair_that_there_is() -> tuple[str, str]:
