@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import call_tree
+import comparison_results
 import meter_report
 from cost_model import CostModel
-from emulator import add_on_version
 from figure_text import figure_text, saved_text
 from run_report import RunReport
 
@@ -127,17 +127,12 @@ class Side:
     def exits(self, model: CostModel | None = None) -> list[dict[str, Any]]:
         """Those of each KVM_RUN by name, and what the host did after one."""
         run = self.modelled_run or self.first
-        found = []
-        for name, count in self.first.counted.exits.most_common():
-            instructions = cycles = None
-            handled = run.counted.handling.get(name)
-            if handled and handled.number:
-                instructions = handled.instructions / handled.number
-                if model and self.modelled_run:
-                    cycles = handled.cycles / handled.number
-            entry = {"name": name, "count": count / self.first.metered}
-            found.append(entry | {"instructions": instructions, "cycles": cycles})
-        return found
+        return meter_report.exits_by_code(
+            self.first.counted,
+            run.counted,
+            self.first.metered,
+            with_cycles=bool(model and self.modelled_run),
+        )
 
     def functions(self, model: CostModel | None = None) -> dict[str, Any] | None:
         """The tree of L1's functions, as call_tree has it; None if none was counted."""
@@ -390,26 +385,17 @@ class Comparison:
 
     def as_dict(self) -> dict[str, Any]:
         """For --json, and for the report that html_report makes of it."""
-        problem = self.problem()
         first = self.before.first
         return {
-            "form": RESULTS_FORM,
-            "right": problem is None,
-            "problem": problem,
-            "differ": self.differ,
-            "verdict": self.verdict().removeprefix("verdict: "),
-            "command": self.command,
-            "versions": {"emulator": first.emulator, "qemu-svm": add_on_version()},
-            "runs": len(self.before.counted_runs),
+            **comparison_results.head(
+                RESULTS_FORM,
+                self,
+                first.emulator,
+                runs=len(self.before.counted_runs),
+            ),
             "timed_runs": len(self.before.timed_runs),
             "exits_in_each_run": first.metered,
-            "is_the_change": self.is_the_change,
             "published": PUBLISHED_FIGURES if self.is_the_change else None,
-            "cost_model": self.model and self.model.name,
-            "assumed_costs": [
-                {"cost": name, "cycles": cycles, "source": self.model.sources[name]}
-                for name, cycles in (self.model.costs.items() if self.model else ())
-            ],
             "sensitivity": [
                 {"cost": name, "saved_if_half": half, "saved_if_twice": twice}
                 for name, half, twice in (self.sensitivity() if self.model else ())

@@ -134,6 +134,27 @@ class Counted:
         return total
 
 
+def exits_by_code(
+    counted: Counted, handled: Counted, divisor: int, with_cycles: bool
+) -> list[dict[str, Any]]:
+    """Exits by name for each of `divisor` KVM_RUNs, and what the host did after one.
+
+    The counts are those of `counted`, means of what was done those of `handled`, a run
+    that may be another one; cycles only where a cost model made them.
+    """
+    found = []
+    for name, count in counted.exits.most_common():
+        instructions = cycles = None
+        each = handled.handling.get(name)
+        if each and each.number:
+            instructions = each.instructions / each.number
+            if with_cycles:
+                cycles = each.cycles / each.number
+        entry = {"name": name, "count": count / divisor}
+        found.append(entry | {"instructions": instructions, "cycles": cycles})
+    return found
+
+
 def read(path: Path, label: str) -> Counted:
     """The measurement with this label, from the file that the meter wrote."""
     try:

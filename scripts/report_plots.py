@@ -1,254 +1,35 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The plots of a report: figures of ./svm compare --json, drawn by Matplotlib as SVG.
+"""The plots of a report on a halt loop: figures of ./svm compare --json, as SVG.
 
-Every plot is drawn for a width in pixels, so that a page can have one for a desktop and
-one for a phone. Its colours are CSS variables, see LIGHT and DARK; each mark has a
-tooltip, an SVG title. Needs python3-matplotlib: machine_packages.ensure_plots().
+Each is drawn for a width in pixels by svg_drawing.py.
 """
 
-import functools
-import io
-import os
-import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 from xml.etree import ElementTree
 
-from paths import BUILD
+# Before Matplotlib: it says where that may write.
+from svg_drawing import (
+    COLOURS,
+    NORMAL,
+    SIDES,
+    STRONG,
+    WEAK,
+    Drawing,
+    apart,
+    drawn,
+    shortened,
+    text_width,
+)
 
-# Neither the user's settings nor a list of fonts in the user's home.
-os.environ["MPLCONFIGDIR"] = str(BUILD / "matplotlib")
+from matplotlib.axes import Axes
+from matplotlib.patches import Polygon, Rectangle
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator
 
-import matplotlib  # noqa: E402
-from matplotlib.artist import Artist  # noqa: E402
-from matplotlib.axes import Axes  # noqa: E402
-from matplotlib.backends.backend_svg import FigureCanvasSVG  # noqa: E402
-from matplotlib.figure import Figure  # noqa: E402
-from matplotlib.font_manager import FontProperties  # noqa: E402
-from matplotlib.patches import Polygon, Rectangle  # noqa: E402
-from matplotlib.textpath import text_to_path  # noqa: E402
-from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator  # noqa: E402
-
-from figure_text import event_name, figure_text, share_text  # noqa: E402
-
-SIDES = ("before", "after")
-# A colour for each kernel, which those who see no red or no green can tell apart; text,
-# less important text, lines, the page and its boxes, and what is wrong.
-LIGHT = {
-    "before": "#c2500a",
-    "after": "#0a6ab5",
-    "text": "#1c1e21",
-    "faint": "#5d636b",
-    "line": "#d9dce0",
-    "page": "#ffffff",
-    "box": "#f4f5f7",
-    "wrong": "#b00020",
-}
-DARK = {
-    "before": "#f0914f",
-    "after": "#5fb2f2",
-    "text": "#e6e8eb",
-    "faint": "#a0a7b0",
-    "line": "#3a3f46",
-    "page": "#15171a",
-    "box": "#1e2125",
-    "wrong": "#ff8a8a",
-}
-# What Matplotlib draws with; the page's variables take their places.
-COLOURS = {
-    "before": "#010101",
-    "after": "#010102",
-    "text": "#010103",
-    "faint": "#010104",
-    "line": "#010105",
-    "page": "#010106",
-}
-SMALL, NORMAL = 11, 12
-STRONG, WEAK = 0.95, 0.4
-SETTINGS = {
-    "svg.fonttype": "none",
-    "svg.hashsalt": "qemu-svm",
-    "font.family": ["DejaVu Sans"],
-    "font.size": SMALL,
-    "text.color": COLOURS["text"],
-    "axes.edgecolor": COLOURS["line"],
-    "axes.labelcolor": COLOURS["faint"],
-    "axes.facecolor": "none",
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "xtick.color": COLOURS["faint"],
-    "ytick.color": COLOURS["faint"],
-    "xtick.major.size": 0,
-    "xtick.minor.size": 0,
-    "ytick.major.size": 0,
-    "ytick.minor.size": 0,
-    "text.parse_math": False,
-}
-
-SVG = "http://www.w3.org/2000/svg"
+from figure_text import event_name, figure_text, share_text
 
 Results = dict[str, Any]
 Node = dict[str, Any]
-
-
-class Drawing:
-    """A figure of so many pixels, with the tooltips of what is drawn in it."""
-
-    def __init__(self, width: float, height: float):
-        self.width, self.height = width, height
-        # An inch has 72 of Matplotlib's points in SVG, and here as many pixels.
-        self.figure = Figure(figsize=(width / 72, height / 72), dpi=72)
-        self.figure.patch.set_visible(False)
-        FigureCanvasSVG(self.figure)
-        self._tooltips: dict[str, str] = {}
-
-    def pixels(self) -> Axes:
-        """Axes over all of it, in pixels from its upper left corner."""
-        axes = self.figure.add_axes((0, 0, 1, 1))
-        axes.set_xlim(0, self.width)
-        axes.set_ylim(self.height, 0)
-        axes.set_axis_off()
-        return axes
-
-    def axes(self, left: float, top: float, right: float, bottom: float) -> Axes:
-        """Axes with these edges, in pixels from the upper left corner."""
-        return self.figure.add_axes(
-            (
-                left / self.width,
-                1 - bottom / self.height,
-                (right - left) / self.width,
-                (bottom - top) / self.height,
-            )
-        )
-
-    def tooltip(self, artist: Artist, text: str) -> None:
-        """What a reader sees who points at it."""
-        name = f"tooltip-{len(self._tooltips)}"
-        artist.set_gid(name)
-        self._tooltips[name] = text
-
-    def svg(self, label: str) -> ElementTree.Element:
-        """The drawing; `label` says what it is to those who do not see it."""
-        file = io.StringIO()
-        nothing = dict.fromkeys(("Date", "Creator", "Format", "Type"))
-        self.figure.savefig(file, format="svg", metadata=nothing)
-        root = ElementTree.fromstring(file.getvalue())
-        for element in list(root.iter()):
-            self._clean(element)
-        root.attrib = {
-            "viewBox": f"0 0 {self.width:g} {self.height:g}",
-            "role": "img",
-            "aria-label": label,
-        }
-        return root
-
-    def _clean(self, element: ElementTree.Element) -> None:
-        """Leave shapes, texts and tooltips; ids would be there twice in a page."""
-        element.tag = element.tag.rpartition("}")[2]
-        for child in list(element):
-            if child.tag.endswith(("}defs", "}metadata")):
-                element.remove(child)
-        name = element.attrib.pop("id", "")
-        element.attrib.pop("clip-path", None)
-        if name in self._tooltips:
-            title = ElementTree.Element("title")
-            title.text = self._tooltips[name]
-            element.insert(0, title)
-        if "style" in element.attrib:
-            element.attrib["style"] = _style(element.attrib["style"])
-
-
-def _style(text: str) -> str:
-    """A style of Matplotlib's with the page's colours and font."""
-    found = []
-    for entry in text.split(";"):
-        name, _, value = (word.strip() for word in entry.partition(":"))
-        if name == "font":
-            # Newer releases of Matplotlib do not put them together.
-            size = re.search(r"[\d.]+px", value)
-            found.append(f"font-size: {size[0]}")
-            if weight := re.search(r"\b(bold|[1-9]00)\b", value):
-                found.append(f"font-weight: {weight[1]}")
-        elif name and name != "font-family":
-            for colour, drawn in COLOURS.items():
-                value = value.replace(drawn, f"var(--{colour})")
-            found.append(f"{name}: {value}")
-    return "; ".join(found)
-
-
-def _drawn(draw: Callable[..., ElementTree.Element]) -> Callable[..., str]:
-    """Let a plot be drawn with the settings above, and be the text of its SVG."""
-
-    @functools.wraps(draw)
-    def wrapper(*arguments, **keywords) -> str:
-        with matplotlib.rc_context():
-            matplotlib.rcdefaults()
-            matplotlib.rcParams.update(SETTINGS)
-            root = draw(*arguments, **keywords)
-        return ElementTree.tostring(root, encoding="unicode")
-
-    return wrapper
-
-
-@functools.cache
-def _text_width(text: str, size: float = SMALL) -> float:
-    """In Matplotlib's font, which is wider than most."""
-    font = FontProperties(family="DejaVu Sans", size=size)
-    return text_to_path.get_text_width_height_descent(text, font, False)[0]
-
-
-def _shortened(text: str, width: float) -> str:
-    """As much of it as there is room for; nothing rather than two letters."""
-    if _text_width(text) <= width:
-        return text
-    while len(text) > 3:
-        text = text[:-1]
-        if _text_width(text + "…") <= width:
-            return text + "…"
-    return ""
-
-
-def _apart(wanted: list[float], distance: float, end: float) -> list[float]:
-    """Places near the wanted ones, in their order, at least so far from each other."""
-    places: list[float] = []
-    for place in wanted:
-        places.append(max(place, places[-1] + distance) if places else place)
-    limit = end
-    for index in reversed(range(len(places))):
-        places[index] = min(places[index], limit)
-        limit = places[index] - distance
-    return places
-
-
-def colours() -> str:
-    """The variables as CSS, for whatever the plots are in."""
-    light, dark = (
-        " ".join(f"--{name}: {colour};" for name, colour in palette.items())
-        for palette in (LIGHT, DARK)
-    )
-    return (
-        f":root {{ color-scheme: light dark; {light} }}\n"
-        f"@media (prefers-color-scheme: dark) {{ :root {{ {dark} }} }}\n"
-        f"@media print {{ :root {{ color-scheme: light; {light} }} }}\n"
-    )
-
-
-def picture(svg: str) -> str:
-    """A plot as a file of its own, which can stand on a page of any colour."""
-    root = ElementTree.fromstring(svg)
-    width, height = (float(word) for word in root.attrib["viewBox"].split()[2:])
-    margin = 16
-    sizes = {"width": f"{width + 2 * margin:g}", "height": f"{height + 2 * margin:g}"}
-    root.attrib |= sizes | {
-        "xmlns": SVG,
-        "viewBox": f"{-margin} {-margin} {sizes['width']} {sizes['height']}",
-    }
-    style = ElementTree.Element("style")
-    style.text = colours() + "text { font-family: system-ui, sans-serif; }\n"
-    place = {"x": str(-margin), "y": str(-margin), "rx": "8"}
-    ground = ElementTree.Element("rect", sizes | place | {"style": "fill: var(--page)"})
-    root[:0] = [style, ground]
-    return ElementTree.tostring(root, encoding="unicode") + "\n"
 
 
 # Modelled cycles, stacked by event
@@ -277,7 +58,7 @@ def cost_parts(results: Results, least: float = 0) -> list[Part]:
     return sorted(parts, key=lambda part: part.after - part.before)
 
 
-@_drawn
+@drawn
 def costs_plot(results: Results, width: float) -> ElementTree.Element:
     """Two columns of modelled cycles, each event's beside the other kernel's."""
     parts = cost_parts(results, least=0.02)
@@ -286,7 +67,7 @@ def costs_plot(results: Results, width: float) -> ElementTree.Element:
     drawing = Drawing(width, top + height + 12)
     axes = drawing.pixels()
     column = min(0.2 * width, 130)
-    middle = _text_width("segment loads") + 40 if width < 500 else 0.34 * width
+    middle = text_width("segment loads") + 40 if width < 500 else 0.34 * width
     lefts = (width - middle) / 2 - column, (width + middle) / 2
     scale = height / max(wholes)
     # The stacks stand on the same floor.
@@ -331,7 +112,7 @@ def costs_plot(results: Results, width: float) -> ElementTree.Element:
     for index, side in enumerate(SIDES):
         place = lefts[index] + column / 2
         # Long names of kernels have the half of the plot.
-        name = _shortened(results[side]["kernel"], width / 2 - 8)
+        name = shortened(results[side]["kernel"], width / 2 - 8)
         axes.text(
             place, top - 26 + height - wholes[index] * scale, name,
             color=COLOURS[side], weight="bold", size=NORMAL, ha="center",
@@ -356,12 +137,12 @@ def _costs_labels(
 ) -> None:
     """The events' names between the columns, their cycles on the outsides."""
     middle = (lefts[0] + column + lefts[1]) / 2
-    names = _apart([sum(pair) / 2 for pair in centres], 15, floor - 4)
+    names = apart([sum(pair) / 2 for pair in centres], 15, floor - 4)
     for part, place in zip(parts, names):
         axes.text(middle, place, part.name, ha="center", va="center")
     for index, outside in enumerate((lefts[0] - 8, lefts[1] + column + 8)):
         shown = [n for n, part in enumerate(parts) if part[1 + index]]
-        places = _apart([centres[n][index] for n in shown], 15, floor - 4)
+        places = apart([centres[n][index] for n in shown], 15, floor - 4)
         for n, place in zip(shown, places):
             text = figure_text(round(parts[n][1 + index]))
             axes.text(
@@ -372,7 +153,7 @@ def _costs_labels(
 # Instructions from a #VMEXIT to the next VMRUN
 
 
-@_drawn
+@drawn
 def spans_plot(results: Results, width: float) -> ElementTree.Element:
     """Two histograms on the same axis."""
     left, right, top, height, between = 46, width - 8, 40, 96, 48
@@ -405,7 +186,7 @@ def spans_plot(results: Results, width: float) -> ElementTree.Element:
         axes.grid(axis="y", color=COLOURS["line"], linewidth=0.6)
         axes.set_axisbelow(True)
         axes.set_title(
-            f"{_shortened(results[side]['kernel'], width / 2)}: "
+            f"{shortened(results[side]['kernel'], width / 2)}: "
             f"{_where_most_are(each)}",
             loc="left", color=COLOURS[side], size=NORMAL, x=0, pad=9,
         )
@@ -463,12 +244,10 @@ class Exit(NamedTuple):
     after: dict[str, float | None]
 
 
-def exit_rows(results: Results) -> list[Exit]:
-    """Those that take most of the host first."""
+def exit_rows(exits: dict[str, list[dict[str, Any]]]) -> list[Exit]:
+    """Both kernels' beside each other, those that take most of the host first."""
     found = []
-    by_name = [
-        {entry["name"]: entry for entry in results[side]["exits"]} for side in SIDES
-    ]
+    by_name = [{entry["name"]: entry for entry in exits[side]} for side in SIDES]
     for name in by_name[0] | by_name[1]:
         pair = []
         for side in by_name:
@@ -489,18 +268,18 @@ def _weight(row: Exit) -> float:
 MOST_EXITS = 10
 
 
-@_drawn
-def exits_plot(results: Results, width: float) -> ElementTree.Element:
-    """Bars of both kernels for each code."""
-    rows = exit_rows(results)[:MOST_EXITS]
+@drawn
+def exits_plot(rows: list[Exit], width: float) -> ElementTree.Element:
+    """Bars of both kernels for each code; there has to be one."""
+    rows = rows[:MOST_EXITS]
     bar, row_height, top = 14, 44, 6
     drawing = Drawing(width, top + row_height * len(rows))
     axes = drawing.pixels()
-    room = min(max(_text_width(row.name, NORMAL) for row in rows), 0.4 * width)
+    room = min(max(text_width(row.name, NORMAL) for row in rows), 0.4 * width)
     left = room + 12
     # A bar has a third of the plot at least; labels that do not fit are shorter.
     longest = min(
-        max(_text_width(_exit_label(side)) for row in rows for side in row[1:]),
+        max(text_width(_exit_label(side)) for row in rows for side in row[1:]),
         0.67 * width - left,
     )
     whole = max(side["count"] for row in rows for side in row[1:])
@@ -508,7 +287,7 @@ def exits_plot(results: Results, width: float) -> ElementTree.Element:
     for number, row in enumerate(rows):
         upper = top + number * row_height
         axes.text(
-            room, upper + bar + 1, _shortened(row.name, room + 4), size=NORMAL,
+            room, upper + bar + 1, shortened(row.name, room + 4), size=NORMAL,
             ha="right", va="center",
         )
         for index, side in enumerate(SIDES):
@@ -525,11 +304,11 @@ def exits_plot(results: Results, width: float) -> ElementTree.Element:
                     f"#VMEXIT {row.name}, {side}: {_exit_label(figures)}",
                 )
             label = _exit_label(figures)
-            if _text_width(label) > longest:
+            if text_width(label) > longest:
                 label = figure_text(figures["count"])
             end = left + figures["count"] * scale
             axes.text(end + 7, place + bar / 2 + 0.5, label, va="center")
-    return drawing.svg("Exits of each KVM_RUN by code")
+    return drawing.svg("Exits by code, of both kernels")
 
 
 def _exit_label(figures: dict[str, float | None]) -> str:
@@ -543,7 +322,7 @@ def _exit_label(figures: dict[str, float | None]) -> str:
 # What depends on which assumption
 
 
-@_drawn
+@drawn
 def sensitivity_plot(results: Results, width: float) -> ElementTree.Element:
     """The share saved with each cost halved and doubled."""
     rows = sorted(
@@ -555,8 +334,8 @@ def sensitivity_plot(results: Results, width: float) -> ElementTree.Element:
     top, row_height = 30, 26
     drawing = Drawing(width, top + row_height * len(rows) + 4)
     axes = drawing.pixels()
-    room = max(_text_width(event_name(row["cost"])) for row in rows)
-    outside = 10 + max(_text_width(text) for row in rows for text in _ends(row))
+    room = max(text_width(event_name(row["cost"])) for row in rows)
+    outside = 10 + max(text_width(text) for row in rows for text in _ends(row))
     left, right = room + 8 + outside, width - outside
     ends = [row[key] for row in rows for key in ("saved_if_half", "saved_if_twice")]
     least, most = min(*ends, share), max(*ends, share)
@@ -658,7 +437,7 @@ def accesses_itself(node: Node) -> bool:
     )
 
 
-@_drawn
+@drawn
 def flame_plot(results: Results, side: str, width: float) -> ElementTree.Element:
     """Functions below their callers; both kernels' plots have the same scale."""
     roots = [results[name]["functions"] for name in SIDES if results[name]["functions"]]
@@ -683,7 +462,7 @@ def flame_plot(results: Results, side: str, width: float) -> ElementTree.Element
         )
         axes.add_patch(patch)
         drawing.tooltip(patch, _frame_tooltip(frame, whole, by_cycles))
-        if label := _shortened(frame.node["name"], size - 8):
+        if label := shortened(frame.node["name"], size - 8):
             axes.text(
                 round(place + 4, 1), upper + row / 2 + 0.5, label, va="center",
                 color=COLOURS["page" if strong else "text"],

@@ -24,6 +24,7 @@ import html_report  # noqa: E402
 import machine_packages  # noqa: E402
 import made_results  # noqa: E402
 import report_plots  # noqa: E402
+import svg_drawing  # noqa: E402
 from figure_text import event_name, figure_text  # noqa: E402
 from made_results import results  # noqa: E402
 from page_content import Page, missing_figures  # noqa: E402
@@ -250,10 +251,10 @@ class NamesTest(unittest.TestCase):
 
     def test_long_names_do_not_widen_a_plot(self):
         name = "/home/somebody/" + "linux" * 40
-        text = report_plots._shortened(name, 150)
+        text = svg_drawing.shortened(name, 150)
         self.assertTrue(text.endswith("…"))
-        self.assertLessEqual(report_plots._text_width(text), 150)
-        self.assertEqual(report_plots._shortened(name, 5), "")
+        self.assertLessEqual(svg_drawing.text_width(text), 150)
+        self.assertEqual(svg_drawing.shortened(name, 5), "")
 
 
 class MissingPartsTest(unittest.TestCase):
@@ -374,7 +375,7 @@ class FlameGraphTest(unittest.TestCase):
 
 class LayoutTest(unittest.TestCase):
     def test_labels_keep_their_distance(self):
-        places = report_plots._apart([10, 12, 14, 60, 98, 99], 15, 100)
+        places = svg_drawing.apart([10, 12, 14, 60, 98, 99], 15, 100)
         self.assertEqual(places, [10, 25, 40, 60, 85, 100])
 
     def test_small_costs_are_together(self):
