@@ -14,6 +14,7 @@
 #include "system/tcg.h"
 #include "world-switch.h"
 #include "svm-callouts.h"
+#include "svm-features.h"
 
 /**
  * exception_has_error_code: does the processor push one for @intno?
@@ -198,11 +199,40 @@ void x86_trap_after_halt(CPUX86State *env)
     env->exception_next_eip = env->eip;
 }
 
+/*
+ * A guest without CR4.MCE does not turn #MC into a shutdown where its host has
+ * CR4.MCE and the processor that feature: it exits, whatever the intercept
+ * (3: appendix E, CPUID 8000_000A).
+ */
+static bool host_takes_machine_check(CPUX86State *env)
+{
+    SVMRegisters host;
+
+    if (!(env->hflags & HF_GUEST_MASK) || (env->cr[4] & CR4_MCE_MASK) ||
+        !(env->features[FEAT_SVM] & CPUID_SVM_HOST_MCE_OVERRIDE)) {
+        return false;
+    }
+    svm_read_host(env, &host);
+    return host.cr4 & CR4_MCE_MASK;
+}
+
+/**
+ * x86_takes_machine_check: is #MC enabled, for the processor or for its host?
+ */
+bool x86_takes_machine_check(CPUX86State *env)
+{
+    return (env->cr[4] & CR4_MCE_MASK) ||
+           (tcg_enabled() && host_takes_machine_check(env));
+}
+
 /**
  * svm_check_machine_check_intercept: #MC is about to be taken
  */
 void svm_check_machine_check_intercept(CPUX86State *env)
 {
+    if (host_takes_machine_check(env)) {
+        cpu_vmexit(env, SVM_EXIT_EXCP_BASE + EXCP12_MCHK, 0, 0);
+    }
     cpu_svm_check_intercept_param(env, SVM_EXIT_EXCP_BASE + EXCP12_MCHK, 0, 0);
 }
 

@@ -29,6 +29,7 @@ bool svm_pushes_error_code(const CPUX86State *env, int vector,
                            bool is_interrupt);
 void svm_check_machine_check_intercept(CPUX86State *env);
 void x86_trap_after_halt(CPUX86State *env);
+bool x86_takes_machine_check(CPUX86State *env);
 void x86_shut_down_for_machine_check(CPUX86State *env);
 uint64_t x86_pml4e_reserved_bits(const CPUX86State *env);
 uint64_t x86_pdpte_reserved_bits(CPUX86State *env);

@@ -10,6 +10,7 @@
 /* What QEMU has no name for. */
 #define CPUID_SVM_GMET                  (1U << 17)
 #define CPUID_SVM_V_SPEC_CTRL           (1U << 20)
+#define CPUID_SVM_HOST_MCE_OVERRIDE     (1U << 23)
 #define CPUID_SVM_TLBICTL               (1U << 24)
 #define CPUID_SVM_BUS_LOCK_THRESHOLD    (1U << 29)
 #define CPUID_SVM_IDLE_HLT              (1U << 30)
@@ -30,6 +31,7 @@
                              CPUID_SVM_V_VMSAVE_VMLOAD | \
                              CPUID_SVM_GMET | \
                              CPUID_SVM_V_SPEC_CTRL | \
+                             CPUID_SVM_HOST_MCE_OVERRIDE | \
                              CPUID_SVM_TLBICTL | \
                              CPUID_SVM_VNMI | \
                              CPUID_SVM_BUS_LOCK_THRESHOLD | \

@@ -61,14 +61,10 @@ static void store_state_of_guest(CPUX86State *env, hwaddr save_state)
 {
     CPUState *cs = env_cpu(env);
     const SVMState *svm = &env->svm;
-    VMCBPage page = vmcb_page_open(env, svm->host_save_pa, MMU_DATA_LOAD,
-                                   MMU_PHYS_IDX, 0);
     SVMRegisters host;
     uint64_t state = SMM_STATE_GUEST;
 
-    svm_read_host_set(env, &page, &host);
-    vmcb_page_close(&page);
-
+    svm_read_host(env, &host);
     if (host.rflags & IF_MASK) {
         state |= SMM_STATE_HOST_IF;
     }

@@ -135,7 +135,7 @@ static void clear_guest_controls(CPUX86State *env)
     env->svm.delivering = (SVMEvent) { };
 }
 
-static void read_host(CPUX86State *env, SVMRegisters *host)
+void svm_read_host(CPUX86State *env, SVMRegisters *host)
 {
     VMCBPage page = vmcb_page_open(env, env->svm.host_save_pa, MMU_DATA_LOAD,
                                    MMU_PHYS_IDX, 0);
@@ -225,7 +225,7 @@ void do_vmexit(CPUX86State *env)
 
     svm_disarm_monitor(env);
     clear_guest_controls(env);
-    read_host(env, &host);
+    svm_read_host(env, &host);
     rule = failed_host_check(env, &host, &value);
     if (rule) {
         trace_svm_host_check_failed(cs->cpu_index, env->svm.host_save_pa, rule,

@@ -39,6 +39,11 @@ const char *svm_vmrun_failed_check(CPUX86State *env,
                                    uint64_t *value);
 
 /**
+ * svm_read_host: what #VMEXIT would load, from the host save area (2: 15.6)
+ */
+void svm_read_host(CPUX86State *env, SVMRegisters *host);
+
+/**
  * svm_inconsistent_mode: do CR0, CR3, CR4, EFER and CS fit each other and the
  * processor (2: 15.5.1)?  For guests, and for the host that #VMEXIT loads.
  * @value: what the failing check looked at

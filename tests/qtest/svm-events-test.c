@@ -338,25 +338,31 @@ static void debug_register_read(SVMMachine *machine, const SVMCase *test)
 }
 
 /* A machine check of the monitor's, in a guest that waits for it. */
-static void machine_check(SVMMachine *machine, const SVMCase *test)
+static void run_with_machine_check(SVMMachine *machine, const SVMCase *test)
 {
     static const char code[] = MARK "\xeb\xfe";
-    const Trap *trap = test->data;
     g_autofree char *said = NULL;
 
-    svm_prepare_guest(machine, GUEST_vmmcall);
     put_code(machine, code, sizeof(code) - 1);
+    svm_step_begin(machine, 0, STEP_vmrun, VMCB, 0);
+    wait_for_mark(machine, test);
+    said = qtest_hmp(svm_qtest(machine),
+                     "mce 0 4 0xb200000000000000 0x5 0 0");
+    svm_step_end(machine, 0, 20);
+}
+
+static void machine_check(SVMMachine *machine, const SVMCase *test)
+{
+    const Trap *trap = test->data;
+
+    svm_prepare_guest(machine, GUEST_vmmcall);
     if (trap->intercept) {
         svm_intercept(machine, trap->intercept);
     }
     if (trap->vector == FAULT_MC) {
         svm_set(machine, VMCB, "cr4", CR4_HOST | CR4_MCE);
     }
-    svm_step_begin(machine, 0, STEP_vmrun, VMCB, 0);
-    wait_for_mark(machine, test);
-    said = qtest_hmp(svm_qtest(machine),
-                     "mce 0 4 0xb200000000000000 0x5 0 0");
-    svm_step_end(machine, 0, 20);
+    run_with_machine_check(machine, test);
     if (trap->exits) {
         svm_expect_exit(machine, test, trap->intercept);
         svm_expect(test, "EXITINFO1", svm_get(machine, VMCB, "exit_info_1"),
@@ -368,6 +374,38 @@ static void machine_check(SVMMachine *machine, const SVMCase *test)
     }
 }
 
+/* Who has CR4.MCE, and what comes of a machine check in the guest. */
+typedef struct MachineCheck {
+    bool host_enables;
+    bool guest_enables;
+    uint64_t exit_code;
+} MachineCheck;
+
+static void machine_check_of_host(SVMMachine *machine, const SVMCase *test)
+{
+    const MachineCheck *check = test->data;
+
+    svm_prepare_guest(machine, GUEST_vmmcall);
+    svm_intercept(machine, SVM_EXIT_SHUTDOWN);
+    svm_set(machine, VMCB, "cr4",
+            CR4_HOST | (check->guest_enables ? CR4_MCE : 0));
+    svm_step(machine, STEP_write_cr4, 0,
+             CR4_HOST | (check->host_enables ? CR4_MCE : 0));
+    run_with_machine_check(machine, test);
+    svm_expect_exit(machine, test, check->exit_code);
+    if (check->exit_code == EXCEPTION(FAULT_MC)) {
+        svm_expect(test, "rIP", svm_get(machine, VMCB, "rip"),
+                   GUEST_CODE + sizeof(MARK) - 1);
+        svm_expect(test, "EXITINFO1", svm_get(machine, VMCB, "exit_info_1"),
+                   0);
+    }
+}
+
+#define MACHINE_CHECK(path_, host_, guest_, exit_code_) \
+    .path = "events/machine-check-override/" path_, \
+    .rule = "3: appendix E, CPUID 8000_000A (row 77)", \
+    .run = machine_check_of_host, \
+    .data = &(const MachineCheck) { host_, guest_, exit_code_ }
 #define TRAP_INTERCEPT(path_, bytes_, vector_, intercept_, exits_, fails) \
     { .path = "events/trap-intercept/" path_, \
       .rule = "2: 15.12.4, 15.12.5, 15.13 (row 22)", \
@@ -543,6 +581,19 @@ static const SVMCase cases[] = {
         .rule = "2: 15.12.18 (row 35)",
         .run = machine_check,
         .data = &(const Trap) { NULL, FAULT_MC, 0, false },
+    }, {
+        MACHINE_CHECK("hosts", true, false, EXCEPTION(FAULT_MC)),
+        .arguments = "-cpu max", .fails_on_pristine = true,
+    }, {
+        MACHINE_CHECK("nobodys", false, false, SVM_EXIT_SHUTDOWN),
+        .arguments = "-cpu max", .fails_on_pristine = true,
+    }, {
+        MACHINE_CHECK("guests-without-intercept", true, true,
+                      SVM_EXIT_VMMCALL),
+        .arguments = "-cpu max",
+    }, {
+        MACHINE_CHECK("without-the-feature", true, false, SVM_EXIT_SHUTDOWN),
+        .fails_on_pristine = true,
     }, {
         .path = "events/shutdown/machine-check",
         .rule = "2: 9, 15.14.3 (row 26)",

@@ -137,6 +137,7 @@ static const struct Feature {
     { 16, "vgif", true },
     { 17, "gmet", true },
     { 20, "v-spec-ctrl", true },
+    { 23, "host-mce-override", true },
     { 24, "tlbictl", true },
     { 25, "vnmi", true },
     { 28, "svme-addr-chk", true },
