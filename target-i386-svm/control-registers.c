@@ -21,15 +21,19 @@
                              CR4_SMEP_MASK)
 
 /* They are legal where they are loaded, and nested paging loads none. */
-static void check_pdptes(CPUX86State *env, uint64_t cr0, uint64_t cr3,
-                         uint64_t cr4, uintptr_t retaddr)
+static void load_pdptes(CPUX86State *env, uint64_t cr0, uint64_t cr3,
+                        uint64_t cr4, uintptr_t retaddr)
 {
+    X86PDPTEs pdptes = { };
     uint64_t pdpte;
 
-    if (!svm_nested_paging(env) &&
-        x86_has_illegal_pdpte(env, cr0, cr3, cr4, env->efer, &pdpte)) {
+    if (!svm_nested_paging(env)) {
+        x86_read_pdptes(env, cr0, cr3, cr4, env->efer, &pdptes);
+    }
+    if (x86_has_illegal_pdpte(env, &pdptes, &pdpte)) {
         raise_exception_err_ra(env, EXCP0D_GPF, 0, retaddr);
     }
+    env->svm.pdptes = pdptes;
 }
 
 static void write_cr0(CPUX86State *env, target_ulong value, uintptr_t retaddr)
@@ -40,7 +44,7 @@ static void write_cr0(CPUX86State *env, target_ulong value, uintptr_t retaddr)
                                       retaddr);
     }
     if ((env->cr[0] ^ value) & CR0_LOADS_PDPTES) {
-        check_pdptes(env, value, env->cr[3], env->cr[4], retaddr);
+        load_pdptes(env, value, env->cr[3], env->cr[4], retaddr);
     }
     cpu_x86_update_cr0(env, value);
 }
@@ -52,7 +56,7 @@ static void write_cr3(CPUX86State *env, target_ulong value, uintptr_t retaddr)
     } else if ((uint64_t)value >> env_archcpu(env)->phys_bits) {
         raise_exception_err_ra(env, EXCP0D_GPF, 0, retaddr);
     }
-    check_pdptes(env, env->cr[0], value, env->cr[4], retaddr);
+    load_pdptes(env, env->cr[0], value, env->cr[4], retaddr);
     cpu_x86_update_cr3(env, value);
 }
 
@@ -65,7 +69,7 @@ static void write_cr4(CPUX86State *env, target_ulong value, uintptr_t retaddr)
         raise_exception_err_ra(env, EXCP0D_GPF, 0, retaddr);
     }
     if ((env->cr[4] ^ value) & CR4_LOADS_PDPTES) {
-        check_pdptes(env, env->cr[0], env->cr[3], value, retaddr);
+        load_pdptes(env, env->cr[0], env->cr[3], value, retaddr);
     }
     cpu_x86_update_cr4(env, value);
 }

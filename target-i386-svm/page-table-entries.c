@@ -36,26 +36,65 @@ uint64_t x86_pdpte_reserved_bits(CPUX86State *env)
     return PDPTE_RESERVED | ~MAKE_64BIT_MASK(0, env_archcpu(env)->phys_bits);
 }
 
-/*
- * A processor loads and checks them where paging changes; QEMU reads them
- * again at each miss.  With nested paging silicon does that, too
- * (2: 15.25.10), and checks nothing before.
- */
-bool x86_has_illegal_pdpte(CPUX86State *env, uint64_t cr0, uint64_t cr3,
-                           uint64_t cr4, uint64_t efer, uint64_t *pdpte)
+static uint32_t pdptes_address(uint64_t cr3)
+{
+    return cr3 & ~0x1fULL;
+}
+
+void x86_read_pdptes(CPUX86State *env, uint64_t cr0, uint64_t cr3,
+                     uint64_t cr4, uint64_t efer, X86PDPTEs *pdptes)
+{
+    int i;
+
+    pdptes->are_kept = (cr0 & CR0_PG_MASK) && (cr4 & CR4_PAE_MASK) &&
+                       !(efer & MSR_EFER_LME);
+    if (!pdptes->are_kept) {
+        return;
+    }
+    pdptes->address = pdptes_address(cr3);
+    for (i = 0; i < ARRAY_SIZE(pdptes->entries); i++) {
+        pdptes->entries[i] = x86_ldq_phys(env_cpu(env),
+                                          pdptes->address + 8 * i);
+    }
+}
+
+bool x86_has_illegal_pdpte(CPUX86State *env, const X86PDPTEs *pdptes,
+                           uint64_t *pdpte)
 {
     uint64_t reserved = x86_pdpte_reserved_bits(env);
     int i;
 
-    if (!(cr0 & CR0_PG_MASK) || !(cr4 & CR4_PAE_MASK) ||
-        (efer & MSR_EFER_LME)) {
-        return false;
-    }
-    for (i = 0; i < 4; i++) {
-        *pdpte = x86_ldq_phys(env_cpu(env), (uint32_t)(cr3 & ~0x1fULL) + 8 * i);
+    for (i = 0; pdptes->are_kept && i < ARRAY_SIZE(pdptes->entries); i++) {
+        *pdpte = pdptes->entries[i];
         if ((*pdpte & PG_PRESENT_MASK) && (*pdpte & reserved)) {
             return true;
         }
     }
     return false;
+}
+
+/**
+ * x86_reload_pdptes: read them again, where CR3 is loaded and none is judged
+ */
+void x86_reload_pdptes(CPUX86State *env)
+{
+    X86PDPTEs pdptes = { };
+
+    if (!svm_nested_paging(env)) {
+        x86_read_pdptes(env, env->cr[0], env->cr[3], env->cr[4], env->efer,
+                        &pdptes);
+    }
+    env->svm.pdptes = pdptes;
+}
+
+/**
+ * x86_keeps_pdptes: are the entries that @cr3 points to known?
+ *
+ * They are not after loading a saved machine, or where a debugger changed
+ * CR3: then they are read at each miss until paging changes.
+ */
+bool x86_keeps_pdptes(const CPUX86State *env, uint64_t cr3)
+{
+    return env->svm.pdptes.are_kept &&
+           env->svm.pdptes.address == pdptes_address(cr3);
 }

@@ -25,6 +25,8 @@ typedef struct SVMRegisters {
 #define SVM_REGISTER(field, offset, bits, sets, live, load, ...) \
     uint64_t field;
 #include "svm-registers.h.inc"
+    /* Whoever reads them does it with x86_read_pdptes(). */
+    X86PDPTEs pdptes;
 } SVMRegisters;
 
 /**
@@ -68,7 +70,8 @@ void svm_read_guest_set(CPUX86State *env, const VMCBPage *page,
  *
  * Control registers, EFER, RFLAGS, ES, CS, SS, DS, GDTR, IDTR, RIP, RSP and
  * RAX of @registers become the processor's.  EFER.LMA follows from EFER.LME
- * and CR0.PG, whatever @registers says (2: 14.6.1).  No order of loads is
+ * and CR0.PG, whatever @registers says (2: 14.6.1).  So do the PDPTEs that
+ * @registers has.  No order of loads is
  * visible: every hidden flag is made anew from the new values.
  */
 void svm_load_common_state(CPUX86State *env, const SVMRegisters *registers);

@@ -33,6 +33,8 @@ bool x86_takes_machine_check(CPUX86State *env);
 void x86_shut_down_for_machine_check(CPUX86State *env);
 uint64_t x86_pml4e_reserved_bits(const CPUX86State *env);
 uint64_t x86_pdpte_reserved_bits(CPUX86State *env);
+void x86_reload_pdptes(CPUX86State *env);
+bool x86_keeps_pdptes(const CPUX86State *env, uint64_t cr3);
 uint8_t svm_take_virtual_interrupt(CPUX86State *env);
 void svm_event_meets_task_gate(CPUX86State *env, bool has_error_code,
                                uint32_t error_code, bool is_fault);

@@ -48,6 +48,15 @@ typedef struct SVMLastBranches {
     uint64_t exception_to;
 } SVMLastBranches;
 
+/* The entries that CR3 points to in legacy PAE paging (2: 5.3.4). */
+typedef struct X86PDPTEs {
+    /* False in other modes, and with nested paging: nothing is kept then. */
+    bool are_kept;
+    /* Where they were read. */
+    uint32_t address;
+    uint64_t entries[4];
+} X86PDPTEs;
+
 /* In hflags: the translator reports branches, see last-branches.c. */
 #define HF_BRANCHES_SHIFT   30
 #define HF_BRANCHES_MASK    (1U << HF_BRANCHES_SHIFT)
@@ -86,6 +95,8 @@ typedef struct SVMState {
 
     /* VM_HSAVE_PA at VMRUN: the guest may be able to change the MSR. */
     uint64_t host_save_pa;
+    /* As they were when paging last changed. */
+    X86PDPTEs pdptes;
     /* The host's PAT is kept inside the processor (2: 15.25.4). */
     uint64_t host_pat;
 

@@ -39,6 +39,7 @@ void svm_enter_smm(CPUX86State *env)
     svm_clear_intercepts(env);
     svm_set_virtual_interrupt_pending(env, false);
     svm_update_virtual_nmi(env);
+    x86_reload_pdptes(env);
     tlb_flush(env_cpu(env));
 }
 
@@ -104,6 +105,7 @@ void svm_leave_smm(CPUX86State *env)
     SVMState *svm = &env->svm;
 
     if (!svm->waits_for_rsm) {
+        x86_reload_pdptes(env);
         return;
     }
     svm->waits_for_rsm = false;

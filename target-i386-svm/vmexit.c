@@ -159,8 +159,7 @@ static void load_host(CPUX86State *env, const SVMRegisters *host)
 static const char *illegal_pdpte(CPUX86State *env, const SVMRegisters *host,
                                  uint64_t *value)
 {
-    return x86_has_illegal_pdpte(env, host->cr0, host->cr3, host->cr4,
-                                 host->efer, value) ?
+    return x86_has_illegal_pdpte(env, &host->pdptes, value) ?
            "a PDPTE has a reserved bit set" : NULL;
 }
 
@@ -226,6 +225,8 @@ void do_vmexit(CPUX86State *env)
     svm_disarm_monitor(env);
     clear_guest_controls(env);
     svm_read_host(env, &host);
+    x86_read_pdptes(env, host.cr0, host.cr3, host.cr4, host.efer,
+                    &host.pdptes);
     rule = failed_host_check(env, &host, &value);
     if (rule) {
         trace_svm_host_check_failed(cs->cpu_index, env->svm.host_save_pa, rule,

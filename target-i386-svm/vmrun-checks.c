@@ -123,9 +123,7 @@ static const char *check_guest_registers(CPUX86State *env,
                                          uint64_t *value)
 {
     FAIL_IF(!(guest->efer & MSR_EFER_SVME), guest->efer, "EFER.SVME is 0");
-    FAIL_IF(!(env->svm.controls.nested_ctl & SVM_NPT_ENABLED) &&
-            x86_has_illegal_pdpte(env, guest->cr0, guest->cr3, guest->cr4,
-                                  guest->efer, value), *value,
+    FAIL_IF(x86_has_illegal_pdpte(env, &guest->pdptes, value), *value,
             "a PDPTE has a reserved bit set");
     FAIL_IF(guest->dr6 & DR_RESERVED_MASK, guest->dr6,
             "DR6[63:32] is not zero");

@@ -67,6 +67,11 @@ static void read_vmcb(CPUX86State *env, SVMRegisters *guest)
 
     svm_read_guest_set(env, &page, guest);
     vmcb_page_close(&page);
+    guest->pdptes.are_kept = false;
+    if (!(controls->nested_ctl & SVM_NPT_ENABLED)) {
+        x86_read_pdptes(env, guest->cr0, guest->cr3, guest->cr4, guest->efer,
+                        &guest->pdptes);
+    }
 }
 
 static void load_controls(CPUX86State *env)

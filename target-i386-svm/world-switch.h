@@ -54,12 +54,21 @@ const char *svm_inconsistent_mode(CPUX86State *env,
                                   const SVMRegisters *state, uint64_t *value);
 
 /**
- * x86_has_illegal_pdpte: is one of the four entries illegal that CR3 points to
- * in legacy PAE mode?  Never so in another mode.
+ * x86_read_pdptes: read the four entries that @cr3 points to in legacy PAE
+ * mode, as a processor does where paging changes; nothing in other modes
+ *
+ * With nested paging silicon keeps none, and reads one at each miss
+ * (2: 15.25.10).
+ */
+void x86_read_pdptes(CPUX86State *env, uint64_t cr0, uint64_t cr3,
+                     uint64_t cr4, uint64_t efer, X86PDPTEs *pdptes);
+
+/**
+ * x86_has_illegal_pdpte: has one of them a reserved bit set?
  * @pdpte: what was looked at last
  */
-bool x86_has_illegal_pdpte(CPUX86State *env, uint64_t cr0, uint64_t cr3,
-                           uint64_t cr4, uint64_t efer, uint64_t *pdpte);
+bool x86_has_illegal_pdpte(CPUX86State *env, const X86PDPTEs *pdptes,
+                           uint64_t *pdpte);
 
 /**
  * svm_load_intercepts, svm_clear_intercepts: QEMU's own code looks for the

@@ -146,6 +146,18 @@ static void prepare_pae_guest(SVMMachine *machine, const void *code,
 }
 
 #define VMMCALL                 "\x0f\x01\xd9"
+/* movl $0, PDPTES + 16; movl $HOST_PD + 1, PDPTES + 16 */
+#define CLEAR_PDPTE             "\xc7\x05\x10\x50\x02\x00\x00\x00\x00\x00"
+#define SET_PDPTE               "\xc7\x05\x10\x50\x02\x00\x01\x20\x01\x00"
+/* mov ALIAS + TARGET, %eax */
+#define READ_ALIAS              "\xa1\x00\x10\x06\x80"
+/* mov $..., %eax; mov %eax, %cr3; and to CR4 and CR0 */
+#define WRITE_CR3               "\xb8\x00\x50\x02\x00\x0f\x22\xd8"
+#define WRITE_CR4_PGE           "\xb8\xa0\x00\x00\x00\x0f\x22\xe0"
+#define WRITE_CR0_CD            "\xb8\x11\x00\x00\xc0\x0f\x22\xc0"
+#define WRITE_CR0_TS            "\xb8\x19\x00\x00\x80\x0f\x22\xc0"
+/* ljmp $SELECTOR_OTHER_TASK, $0 */
+#define JUMP_TO_TASK            "\xea\x00\x00\x00\x00\x48\x00"
 
 static void vmrun_with_pdptes(SVMMachine *machine, const SVMCase *test)
 {
@@ -211,6 +223,141 @@ static void pdpte_load_in_host(SVMMachine *machine, const SVMCase *test)
     svm_expect(test, "exception at legal PDPTEs", svm_fault(machine), 0);
 }
 
+/*
+ * The third PDPTE has the third GiB be the first one, until a program or
+ * another processor makes it not present.
+ */
+#define ALIAS                   0x80000000
+#define VALUE                   0x12345678
+
+/* What reads TARGET there: after a change of the PDPTE in memory, if any. */
+typedef struct KeptPDPTE {
+    const char *code;
+    size_t length;
+    bool nested_paging;
+    bool is_kept;
+} KeptPDPTE;
+
+static void put_alias(SVMMachine *machine)
+{
+    put_pdptes(machine, 0);
+    *entry(machine, PDPTES, 2) = cpu_to_le64(HOST_PD | 1);
+    stl_le_p(svm_ram(machine, TARGET), VALUE);
+}
+
+static void expect_alias(SVMMachine *machine, const SVMCase *test,
+                         bool is_there)
+{
+    if (is_there) {
+        svm_expect_exit(machine, test, SVM_EXIT_VMMCALL);
+        svm_expect(test, "EAX", svm_get(machine, VMCB, "rax"), VALUE);
+        return;
+    }
+    svm_expect_exit(machine, test, SVM_EXIT_EXCP_BASE + FAULT_PF);
+    svm_expect(test, "EXITINFO1, the error code",
+               svm_get(machine, VMCB, "exit_info_1"), 0);
+    svm_expect(test, "EXITINFO2", svm_get(machine, VMCB, "exit_info_2"),
+               ALIAS + TARGET);
+}
+
+static void kept_in_guest(SVMMachine *machine, const SVMCase *test)
+{
+    const KeptPDPTE *kept = test->data;
+
+    put_alias(machine);
+    prepare_pae_guest(machine, kept->code, kept->length);
+    if (kept->nested_paging) {
+        svm_set_nested_paging(machine, SCRATCH, GUEST_STACK_TOP);
+    }
+    svm_intercept(machine, SVM_EXIT_EXCP_BASE + FAULT_PF);
+    svm_run(machine);
+    expect_alias(machine, test, kept->is_kept);
+}
+
+static void expect_alias_in_host(SVMMachine *machine, const SVMCase *test,
+                                 bool is_there)
+{
+    uint64_t value = svm_step(machine, STEP_read_memory, ALIAS + TARGET, 0);
+
+    if (is_there) {
+        svm_expect(test, "exception", svm_fault(machine), 0);
+        svm_expect(test, "what was read", value, VALUE);
+    } else {
+        svm_expect_fault(machine, test, FAULT_PF, 0);
+    }
+}
+
+static void kept_in_host(SVMMachine *machine, const SVMCase *test)
+{
+    put_alias(machine);
+    svm_step(machine, STEP_write_cr3, 0, PDPTES);
+    *entry(machine, PDPTES, 2) = 0;
+    expect_alias_in_host(machine, test, true);
+    svm_step(machine, STEP_write_cr3, 0, PDPTES);
+    expect_alias_in_host(machine, test, false);
+}
+
+/* #VMEXIT loads the host's. */
+static void kept_until_vmexit(SVMMachine *machine, const SVMCase *test)
+{
+    put_alias(machine);
+    svm_step(machine, STEP_write_cr3, 0, PDPTES);
+    *entry(machine, PDPTES, 2) = 0;
+    svm_prepare_guest(machine, GUEST_vmmcall);
+    svm_run(machine);
+    svm_expect_exit(machine, test, SVM_EXIT_VMMCALL);
+    expect_alias_in_host(machine, test, false);
+}
+
+/* A GDT of the guest's own with two tasks: the one it is in, and another. */
+#define TABLE                   (GUEST_DATA + 0x800)
+#define TASK                    (GUEST_DATA + 0x2000)
+#define OTHER_TASK              (GUEST_DATA + 0x2100)
+#define SELECTOR_TASK           0x40
+#define SELECTOR_OTHER_TASK     0x48
+#define OTHER_TASK_CODE         (GUEST_CODE + 0x100)
+
+static void put_task(SVMMachine *machine, unsigned selector, uint32_t base,
+                     uint8_t access)
+{
+    stl_le_p(svm_ram(machine, TABLE + selector), base << 16 | 0x67);
+    stl_le_p(svm_ram(machine, TABLE + selector + 4),
+             (base & 0xff000000) | access << 8 | (base >> 16 & 0xff));
+}
+
+static void kept_until_task_switch(SVMMachine *machine, const SVMCase *test)
+{
+    const KeptPDPTE *kept = test->data;
+    uint8_t *other = svm_ram(machine, OTHER_TASK);
+
+    put_alias(machine);
+    prepare_pae_guest(machine, kept->code, kept->length);
+    memcpy(svm_ram(machine, OTHER_TASK_CODE), READ_ALIAS VMMCALL, 8);
+    memcpy(svm_ram(machine, TABLE), svm_ram(machine, GLOBAL_DESCRIPTORS),
+           SELECTOR_TASK);
+    put_task(machine, SELECTOR_TASK, TASK, 0x8b);
+    put_task(machine, SELECTOR_OTHER_TASK, OTHER_TASK, 0x89);
+    svm_set(machine, VMCB, "gdtr.base", TABLE);
+    stl_le_p(other + 0x1c, PDPTES);
+    stl_le_p(other + 0x20, OTHER_TASK_CODE);
+    stl_le_p(other + 0x24, 2);
+    stl_le_p(other + 0x38, GUEST_STACK_TOP);
+    stl_le_p(other + 0x48, SELECTOR_DATA);
+    stl_le_p(other + 0x4c, SELECTOR_CODE_32);
+    stl_le_p(other + 0x50, SELECTOR_DATA);
+    stl_le_p(other + 0x54, SELECTOR_DATA);
+
+    svm_step(machine, STEP_vmsave, VMCB, 0);
+    svm_set(machine, VMCB, "tr.selector", SELECTOR_TASK);
+    svm_set(machine, VMCB, "tr.base", TASK);
+    svm_set(machine, VMCB, "tr.limit", 0x67);
+    svm_set(machine, VMCB, "tr.attributes", 0x8b);
+    svm_step(machine, STEP_vmload, VMCB, 0);
+    svm_intercept(machine, SVM_EXIT_EXCP_BASE + FAULT_PF);
+    svm_run(machine);
+    expect_alias(machine, test, kept->is_kept);
+}
+
 #define NESTED_FAULT(path_, fails, ...) \
     { .path = "page-faults/nested/" path_, .rule = "2: 15.25.6 (row 32)", \
       .run = nested_fault, .fails_on_pristine = fails, \
@@ -227,6 +374,10 @@ static void pdpte_load_in_host(SVMMachine *machine, const SVMCase *test)
     { .path = "page-faults/pdptes/" path_, .rule = "2: 5.3.4 (row 48)", \
       .run = pdpte_load_in_guest, .fails_on_pristine = true, \
       .data = &(const PDPTELoad) { code_, sizeof(code_) - 1, __VA_ARGS__ } }
+
+#define KEPT_PDPTE(path_, code_, ...) \
+    .path = "page-faults/pdptes/kept/" path_, .rule = "2: 5.3.4 (row 48)", \
+    .data = &(const KeptPDPTE) { code_, sizeof(code_) - 1, __VA_ARGS__ }
 
 /* 2 MiB, of which the last is used. */
 #define LARGE_PAGE_AT           0xe00000
@@ -286,6 +437,45 @@ static const SVMCase cases[] = {
         .run = pdpte_load_in_host,
         .host_mode = HOST_PAE,
         .fails_on_pristine = true,
+    }, {
+        KEPT_PDPTE("in-guest", CLEAR_PDPTE READ_ALIAS VMMCALL,
+                   .is_kept = true),
+        .run = kept_in_guest,
+        .fails_on_pristine = true,
+    }, {
+        KEPT_PDPTE("until-cr3", CLEAR_PDPTE WRITE_CR3 READ_ALIAS VMMCALL),
+        .run = kept_in_guest,
+    }, {
+        KEPT_PDPTE("until-cr4", CLEAR_PDPTE WRITE_CR4_PGE READ_ALIAS VMMCALL),
+        .run = kept_in_guest,
+    }, {
+        KEPT_PDPTE("until-cr0", CLEAR_PDPTE WRITE_CR0_CD READ_ALIAS VMMCALL),
+        .run = kept_in_guest,
+    }, {
+        KEPT_PDPTE("over-other-bits-of-cr0",
+                   CLEAR_PDPTE WRITE_CR0_TS READ_ALIAS VMMCALL,
+                   .is_kept = true),
+        .run = kept_in_guest,
+        .fails_on_pristine = true,
+    }, {
+        KEPT_PDPTE("not-with-nested-paging",
+                   CLEAR_PDPTE WRITE_CR3 SET_PDPTE READ_ALIAS VMMCALL,
+                   .nested_paging = true, .is_kept = true),
+        .run = kept_in_guest,
+    }, {
+        KEPT_PDPTE("until-task-switch", CLEAR_PDPTE JUMP_TO_TASK),
+        .run = kept_until_task_switch,
+    }, {
+        .path = "page-faults/pdptes/kept/in-host",
+        .rule = "2: 5.3.4 (row 48)",
+        .run = kept_in_host,
+        .host_mode = HOST_PAE,
+        .fails_on_pristine = true,
+    }, {
+        .path = "page-faults/pdptes/kept/until-vmexit",
+        .rule = "2: 5.3.4, 15.6 (row 48)",
+        .run = kept_until_vmexit,
+        .host_mode = HOST_PAE,
     },
 };
 

@@ -7,6 +7,7 @@
 
 #include "qemu/osdep.h"
 #include "qemu/bswap.h"
+#include "qemu/units.h"
 #include "target/i386/svm.h"
 #include "svm-machine.h"
 
@@ -14,6 +15,8 @@
 #define SMM_HANDLER             0x38000
 #define SMM_COUNTER             0x39000
 #define SMM_SAVE_STATE          0x30000
+
+#define FAULT_PF                14
 
 #define APIC_COMMAND            0xfee00300
 #define SMI                     0x4200
@@ -103,6 +106,23 @@ static void host_interrupted(SVMMachine *machine, const SVMCase *test)
     expect_saved(machine, test, "SVM state", 0xfed8, 0);
 }
 
+/* RSM loads the PDPTEs of legacy PAE paging with CR3 (2: 5.3.4). */
+static void rsm_loads_pdptes(SVMMachine *machine, const SVMCase *test)
+{
+    uint8_t *pdpte = svm_ram(machine, SCRATCH + 16);
+
+    put_handler(machine);
+    memcpy(svm_ram(machine, SCRATCH), svm_ram(machine, HOST_PAE_PDPT), 32);
+    stq_le_p(pdpte, HOST_PD | 1);
+    svm_step(machine, STEP_write_cr3, 0, SCRATCH);
+    stq_le_p(pdpte, 0);
+    svm_step(machine, STEP_self_ipi, SMI, 0);
+    svm_step(machine, STEP_nothing, 0, 0);
+    expect_handled(machine, test);
+    svm_step(machine, STEP_read_memory, 2 * GiB, 0);
+    svm_expect_fault(machine, test, FAULT_PF, 0);
+}
+
 static const SVMCase cases[] = {
     {
         .path = "smm-save-state/guest",
@@ -121,6 +141,11 @@ static const SVMCase cases[] = {
         .rule = "2: 10.2.3 (row 19)",
         .run = host_interrupted,
         .fails_on_pristine = true,
+    }, {
+        .path = "smm-save-state/pdptes-after-rsm",
+        .rule = "2: 5.3.4 (row 48)",
+        .run = rsm_loads_pdptes,
+        .host_mode = HOST_PAE,
     },
 };
 
