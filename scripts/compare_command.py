@@ -113,7 +113,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--svg",
         metavar="FILE",
-        help="write the report's plot of modelled cycles as a picture here too",
+        help="write the report's plot of modelled cycles, with a Linux guest that of "
+        "world switches, as a picture here too",
     )
     parser.add_argument(
         "--from-json",
@@ -135,8 +136,10 @@ def run(options: argparse.Namespace) -> int:
     options.after = options.after or THE_CHANGE[1]
     model = None if options.cost_model == "none" else options.cost_model
     if options.guest == linux_guest_run.GUEST:
-        command = ["./svm", "compare", *_chosen(options)]
-        comparison = compare_workloads.compare(options, model, command)
+        comparison = compare_workloads.compare(options, model)
+        pair = options.before, options.after
+        comparison.is_the_change = pair in (THE_CHANGE, THE_CHANGE_UNDONE)
+        comparison.command += _chosen(options)
     else:
         comparison = _compare_halt_loops(options, model)
     results = comparison.as_dict()
@@ -184,16 +187,20 @@ def _write(option: str, name: str, text: str) -> None:
 def _write_report(options: argparse.Namespace, results: dict[str, Any]) -> None:
     if not (options.html or options.svg):
         return
-    # It needs a package that not every machine has: see ensure_plots().
+    # They need a package that not every machine has: see ensure_plots().
     try:
         import html_report
+        import html_workload_report
     except ImportError as error:
         raise SetupFailed(f"no plots can be drawn here: {error}") from error
+    report = html_report
+    if results["form"] == compare_workloads.RESULTS_FORM:
+        report = html_workload_report
     if options.html:
-        _write("--html", options.html, html_report.page(results))
+        _write("--html", options.html, report.page(results))
         say(f"the report is {options.html}")
     if options.svg:
-        _write("--svg", options.svg, html_report.picture(results))
+        _write("--svg", options.svg, report.picture(results))
 
 
 def _report_of_stored_results(options: argparse.Namespace) -> int:
@@ -208,7 +215,8 @@ def _report_of_stored_results(options: argparse.Namespace) -> int:
         raise BadUsage(f"--from-json {name}: {error.strerror}") from error
     except ValueError as error:
         raise BadUsage(f"--from-json {name}: no JSON: {error}") from error
-    if not isinstance(results, dict) or results.get("form") != RESULTS_FORM:
+    forms = (RESULTS_FORM, compare_workloads.RESULTS_FORM)
+    if not isinstance(results, dict) or results.get("form") not in forms:
         raise BadUsage(
             f"--from-json {name}: not what this ./svm compare --json writes; make it "
             "anew"
@@ -279,8 +287,6 @@ def _check_guest(options: argparse.Namespace) -> None:
     others = {
         "--exits": options.exits != EXITS,
         "--timed-runs": options.timed_runs != TIMED_RUNS,
-        "--html": options.html,
-        "--svg": options.svg,
     }
     if not is_linux:
         others = {

@@ -8,11 +8,11 @@ import argparse
 from dataclasses import dataclass, field
 from typing import Any
 
+import comparison_results
 import guest_workloads
 import linux_guest_run
 import meter_report
 from cost_model import CostModel
-from emulator import add_on_version
 from figure_text import figure_text
 from guest_workloads import WORKLOADS
 from linux_guest_report import LinuxGuestReport
@@ -20,7 +20,7 @@ from workload_report import MeasuredPart
 
 # The guest is the same under both kernels.
 GUEST_KERNEL = "6.1"
-RESULTS_FORM = "workloads 1"
+RESULTS_FORM = "workloads 2"
 NAME, COLUMN = 30, 16
 # By the guest's clock, but for a boot: MeasuredPart.seconds.
 TIME = "milliseconds"
@@ -73,6 +73,8 @@ class WorkloadComparison:
     after: Side
     workloads: list[str]
     model: CostModel | None
+    # Whether these are the kernels of docs/kvm-change.rst.
+    is_the_change: bool = False
     # What repeats it.
     command: list[str] = field(default_factory=lambda: ["./svm", "compare"])
 
@@ -168,19 +170,15 @@ class WorkloadComparison:
 
     def as_dict(self) -> dict[str, Any]:
         """For --json."""
-        problem = self.problem()
         first = self.before.runs[self.workloads[0]][0]
         return {
-            "form": RESULTS_FORM,
-            "right": problem is None,
-            "problem": problem,
-            "differ": self.differ,
-            "verdict": self.verdict().removeprefix("verdict: "),
-            "command": self.command,
-            "versions": {"emulator": first.emulator, "qemu-svm": add_on_version()},
-            "runs": len(self.before.runs[self.workloads[0]]),
+            **comparison_results.head(
+                RESULTS_FORM,
+                self,
+                first.emulator,
+                runs=len(self.before.runs[self.workloads[0]]),
+            ),
             "guest_kernel": first.values["kernel"],
-            "cost_model": self.model and self.model.name,
             "kernels": {
                 name: {
                     "kernel": side.kernel,
@@ -191,9 +189,17 @@ class WorkloadComparison:
             "workloads": [
                 {
                     "workload": workload,
+                    "about": guest_workloads.about(WORKLOADS[workload]),
                     "saved": self.saved(workload),
                     "before": self.before.part(workload).as_dict(),
                     "after": self.after.part(workload).as_dict(),
+                    "exits": {
+                        name: self._exits(side, workload)
+                        for name, side in (
+                            ("before", self.before),
+                            ("after", self.after),
+                        )
+                    },
                     "rows": [
                         {"name": name.strip(), "before": before, "after": after}
                         for name, before, after in self.rows(workload)
@@ -203,6 +209,10 @@ class WorkloadComparison:
             ],
         }
 
+    def _exits(self, side: Side, workload: str) -> list[dict[str, Any]]:
+        counted = side.part(workload).counted
+        return meter_report.exits_by_code(counted, counted, 1, bool(self.model))
+
 
 def _cells(name: str, before: float, after: float) -> tuple[str, str, str]:
     if name in SHARES:
@@ -210,9 +220,7 @@ def _cells(name: str, before: float, after: float) -> tuple[str, str, str]:
     return figure_text(before), figure_text(after), figure_text(before - after)
 
 
-def compare(
-    options: argparse.Namespace, model: str | None, command: list[str]
-) -> WorkloadComparison:
+def compare(options: argparse.Namespace, model: str | None) -> WorkloadComparison:
     """Run all workloads that are asked for under both kernels."""
     workloads = list(dict.fromkeys(options.workload or WORKLOADS))
     before = Side(options.before, options.modules_before)
@@ -226,4 +234,4 @@ def compare(
                 chosen.guest_kernel = options.guest_kernel or GUEST_KERNEL
                 found = linux_guest_run.count(chosen, workload, model)
                 side.runs.setdefault(workload, []).append(found)
-    return WorkloadComparison(before, after, workloads, found.part.model, command)
+    return WorkloadComparison(before, after, workloads, found.part.model)

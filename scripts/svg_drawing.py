@@ -2,8 +2,8 @@
 """Drawings as SVG by Matplotlib, for a report's page and as files of their own.
 
 A drawing has a width in pixels, so that a page can have one for a desktop and one for a
-phone. Its colours are CSS variables, see LIGHT and DARK; each mark has a tooltip, a title
-of SVG. Needs python3-matplotlib: machine_packages.ensure_plots().
+phone. Its colours are CSS variables, see LIGHT and DARK; each mark has a tooltip, a
+title of SVG. Needs python3-matplotlib: machine_packages.ensure_plots().
 """
 
 import functools

@@ -10,6 +10,7 @@ CHECKOUT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(CHECKOUT / "scripts"), str(CHECKOUT / "tests" / "compare")]
 
 import test_compare  # noqa: E402
+import test_compare_workloads  # noqa: E402
 from compare_report import Comparison, Side  # noqa: E402
 from cost_model import CostModel, find  # noqa: E402
 from meter_report import Counted  # noqa: E402
@@ -147,3 +148,18 @@ def _timed_run() -> RunReport:
     report = RunReport(RUNS, 1, False)
     report.totals = {"right": "1000", "seconds": "0.1"}
     return report
+
+
+def workload_results(with_model: bool = True) -> dict[str, Any]:
+    """What --json holds of two workloads, one of which takes longer after."""
+    model = test_compare_workloads.model() if with_model else None
+    found = test_compare_workloads.comparison(chosen=model)
+    times = {"before": 2_000_000, "after": 2_010_000}
+    for side, time in zip((found.before, found.after), times.values()):
+        run = test_compare_workloads.run("boot", 10, time, model)
+        run.emulator = side.runs["disk"][0].emulator = "QEMU, a test"
+        side.runs["boot"] = [run, run]
+    found.workloads.append("boot")
+    found.is_the_change = True
+    found.command += ["--guest", "linux"]
+    return json.loads(json.dumps(found.as_dict()))

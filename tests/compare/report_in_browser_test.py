@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The report of ./svm compare in headless Chromium: what a reader gets to see."""
+"""The reports of ./svm compare in headless Chromium: what a reader gets to see."""
 
 import html
 import json
@@ -17,6 +17,7 @@ sys.path[:0] = [str(CHECKOUT / "scripts"), str(CHECKOUT / "tests" / "compare")]
 
 import child_processes  # noqa: E402
 import html_report  # noqa: E402
+import html_workload_report  # noqa: E402
 import made_results  # noqa: E402
 from page_content import Page, missing_figures  # noqa: E402
 
@@ -159,6 +160,19 @@ class BrowserTest(unittest.TestCase):
         self.assertEqual((seen["console"], seen["cut"]), ([], []))
         self.assertLessEqual(seen["scrolls"], PHONE)
         self.assertIn("the kernels differ", seen["text"].lower())
+
+    def test_everyday_guests(self):
+        found = made_results.workload_results()
+        report = html_workload_report.page(found)
+        for width in (DESKTOP, PHONE, 320):
+            with self.subTest(width):
+                seen = self.look(report, width)
+                self.assertEqual((seen["console"], seen["cut"]), ([], []))
+                self.assertLessEqual(seen["scrolls"], width)
+                # What is saved, world switches, and the exits of two workloads.
+                self.assertEqual(len(seen["plots"]), 4)
+                self.assertIn(found["verdict"][1:], seen["text"])
+                self.assertIn("2,000.0 → 2,010.0", seen["text"])
 
     def test_light_and_dark(self):
         for scheme in (LIGHT, DARK):

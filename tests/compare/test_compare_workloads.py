@@ -50,7 +50,18 @@ def run(
         {
             "processors": [
                 {
-                    "exits": [{"code": 0x78, "name": "HLT", "count": EXITS}],
+                    "exits": [
+                        {
+                            "code": 0x78,
+                            "name": "HLT",
+                            "count": EXITS,
+                            "handling": {
+                                "number": EXITS,
+                                "instructions": 450 * EXITS,
+                                "cycles": 650 * EXITS,
+                            },
+                        }
+                    ],
                     "events": {"vmrun": {"host": EXITS, "guest": 0}},
                     "msrs": [
                         {
@@ -147,7 +158,8 @@ class MisuseTest(unittest.TestCase):
             (["--workload", "disk"], "--workload does not go with --guest halt-loop"),
             (["--guest-kernel", "6.1"], "--guest-kernel does not go with"),
             ([*linux, "--exits", "500"], "--exits does not go with --guest linux"),
-            ([*linux, "--html", "x.html"], "--html does not go with --guest linux"),
+            ([*linux, "--html", "/no/such/x"], "--html /no/such/x: no such folder"),
+            ([*linux, "--svg", "x", "--cost-model", "none"], "without a cost model"),
             ([*linux, "--workload", "x"], "invalid choice: 'x'"),
             ([*linux, "--guest-kernel", "5.9"], "unknown kernel '5.9'"),
             ([*linux, "--before", "6.1-686-pae"], "needs a host of 64 bits"),
