@@ -236,6 +236,31 @@ static void msr_accesses(SVMMachine *machine, const SVMCase *test)
                msr_count(cpu, "VM_HSAVE_PA", "before-run", "reads"), 1);
 }
 
+/* What comes after a run ends when a program enters the host's kernel. */
+static void msr_accesses_after_syscall(SVMMachine *machine,
+                                       const SVMCase *test)
+{
+    g_autoptr(QDict) counted = NULL;
+    const QDict *cpu;
+
+    meter_command(machine, SVM_METER_START);
+    svm_step(machine, STEP_clgi, 0, 0);
+    svm_step(machine, STEP_stgi, 0, 0);
+    svm_step(machine, STEP_read_msr, MSR_VM_HSAVE_PA, 0);
+    svm_step(machine, STEP_syscall, 0, 0);
+    svm_step(machine, STEP_read_msr, MSR_VM_HSAVE_PA, 0);
+    svm_step(machine, STEP_read_msr, MSR_VM_HSAVE_PA, 0);
+    meter_command(machine, SVM_METER_STOP);
+
+    svm_expect(test, "exception", svm_fault(machine), 0);
+    counted = report(machine);
+    cpu = processor(counted, "", 0);
+    svm_expect(test, "RDMSR before SYSCALL",
+               msr_count(cpu, "VM_HSAVE_PA", "after-run", "reads"), 1);
+    svm_expect(test, "RDMSR after SYSCALL",
+               msr_count(cpu, "VM_HSAVE_PA", "before-run", "reads"), 2);
+}
+
 /* More MSRs than have counters of their own; unknown ones read zero. */
 static void many_msrs(SVMMachine *machine, const SVMCase *test)
 {
@@ -828,6 +853,7 @@ static const SVMCase cases[] = {
          STOPPED " -cpu max"),
     CASE("world-switches", world_switches, STOPPED),
     CASE("msr-accesses", msr_accesses, STOPPED),
+    CASE("msr-accesses-after-syscall", msr_accesses_after_syscall, STOPPED),
     CASE("many-msrs", many_msrs, STOPPED),
     CASE("ports", ports, STOPPED),
     CASE("labels", labels, STOPPED),

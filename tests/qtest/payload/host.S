@@ -240,6 +240,26 @@ step_sti:
         sti
         ret
 
+/* To the next instruction, at the CPL that it comes from. */
+step_syscall:
+        mov     $0xc0000080, %ecx       /* EFER.SCE */
+        rdmsr
+        or      $1, %eax
+        wrmsr
+        inc     %ecx                    /* STAR */
+        mov     $1f, %eax
+        mov     $SELECTOR_CODE, %edx
+        wrmsr
+#if HOST_BITS == 64
+        inc     %ecx                    /* LSTAR */
+        xor     %edx, %edx
+        wrmsr
+#endif
+        syscall
+1:      mov     $SELECTOR_DATA, %eax
+        mov     %eax, %ss
+        ret
+
 step_mwait:
         mov     R(bp), R(ax)
         xor     %ecx, %ecx
