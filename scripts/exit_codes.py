@@ -13,10 +13,13 @@ HEADERS = (
 
 
 def names() -> dict[int, str]:
-    """Those that headers which are there have."""
-    found = {code: f"exception {code - 0x40}" for code in range(0x40, 0x60)}
-    for start, prefix in enumerate(("READ_CR", "WRITE_CR", "READ_DR", "WRITE_DR")):
-        found |= {start * 16 + number: f"{prefix}{number}" for number in range(16)}
+    """As QEMU's meter has them (exit-names.c), of headers that are there."""
+    found = {0x40 + number: f"EXCEPTION_{number}" for number in range(32)}
+    for number in range(16):
+        for start, name in zip((0, 0x20), ("CR", "DR")):
+            found[start + number] = f"{name}{number}_READ"
+            found[start + 0x10 + number] = f"{name}{number}_WRITE"
+        found[0x90 + number] = f"CR{number}_WRITE_TRAP"
     for header in filter(Path.exists, HEADERS):
         form = r"#define SVM_EXIT_(\w+)\s+(0x[0-9a-f]+)"
         for name, code in re.findall(form, header.read_text()):

@@ -83,7 +83,7 @@ class LinuxGuestReportTest(unittest.TestCase):
             self.assertIsNone(report.problem())
             self.assertTrue(report.ended)
             self.assertEqual(report.kernel, "6.1.0")
-            counts = {"IOIO": 20, "READ_CR0": 10}
+            counts = {"IOIO": 20, "CR0_READ": 10}
             for level in range(2, levels + 1):
                 self.assertEqual(report.exits(level), 30)
                 self.assertEqual(report.reasons(level), counts)
@@ -113,8 +113,9 @@ class LinuxGuestReportTest(unittest.TestCase):
 
     def test_exit_names(self):
         names = exit_codes.names()
-        self.assertEqual(names[0x14], "WRITE_CR4")
-        self.assertEqual(names[0x4E], "exception 14")
+        self.assertEqual(names[0x14], "CR4_WRITE")
+        self.assertEqual(names[0x4E], "EXCEPTION_14")
+        self.assertEqual(names[0x94], "CR4_WRITE_TRAP")
         self.assertEqual(names[0x400], "NPF")
 
 
