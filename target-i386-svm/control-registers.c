@@ -33,7 +33,7 @@ static void load_pdptes(CPUX86State *env, uint64_t cr0, uint64_t cr3,
     if (x86_has_illegal_pdpte(env, &pdptes, &pdpte)) {
         raise_exception_err_ra(env, EXCP0D_GPF, 0, retaddr);
     }
-    env->svm.pdptes = pdptes;
+    x86_keep_pdptes(env, &pdptes);
 }
 
 static void write_cr0(CPUX86State *env, target_ulong value, uintptr_t retaddr)

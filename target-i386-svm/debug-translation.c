@@ -8,6 +8,7 @@
 #include "qemu/osdep.h"
 #include "cpu.h"
 #include "tcg/helper-tcg.h"
+#include "svm-callouts.h"
 
 /* A page table and the format that its mode gives it. */
 typedef struct PageTable {
@@ -61,8 +62,13 @@ static bool walk(CPUX86State *env, const PageTable *table, uint64_t address,
         if (!translate(env, table->nested, place, &place)) {
             return false;
         }
-        entry = wide ? x86_ldq_phys(env_cpu(env), place)
-                     : x86_ldl_phys(env_cpu(env), place);
+        if (level == 3 && !(table->pg_mode & PG_MODE_LMA) &&
+            x86_keeps_pdptes(env, table->root)) {
+            entry = env->pdptrs[extract64(address, shift, 2)];
+        } else {
+            entry = wide ? x86_ldq_phys(env_cpu(env), place)
+                         : x86_ldl_phys(env_cpu(env), place);
+        }
         if (!(entry & PG_PRESENT_MASK)) {
             return false;
         }

@@ -208,6 +208,8 @@ static bool host_takes_machine_check(CPUX86State *env)
 {
     SVMRegisters host;
 
+    /* A machine check comes from outside of the main loop, which holds it. */
+    RCU_READ_LOCK_GUARD();
     if (!(env->hflags & HF_GUEST_MASK) || (env->cr[4] & CR4_MCE_MASK) ||
         !(env->features[FEAT_SVM] & CPUID_SVM_HOST_MCE_OVERRIDE)) {
         return false;

@@ -46,8 +46,7 @@ int svm_post_load(CPUX86State *env)
     svm_forget_vmcb(env);
     /* Allowed at any time, and spares the line in every snapshot. */
     svm_disarm_monitor(env);
-    /* They are not saved: read at each miss until paging changes. */
-    env->svm.pdptes.are_kept = false;
+    x86_find_pdptes(env);
     if (!tcg_enabled()) {
         return 0;
     }

@@ -1,5 +1,6 @@
 /*
- * Reserved bits of the upper page-table entries (2: 5.3.3, 5.3.4).
+ * The upper page-table entries: reserved bits, and those of legacy PAE paging
+ * that the processor keeps (2: 5.3.3, 5.3.4).
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -46,15 +47,18 @@ void x86_read_pdptes(CPUX86State *env, uint64_t cr0, uint64_t cr3,
 {
     int i;
 
-    pdptes->are_kept = (cr0 & CR0_PG_MASK) && (cr4 & CR4_PAE_MASK) &&
-                       !(efer & MSR_EFER_LME);
+    *pdptes = (X86PDPTEs) {
+        .are_kept = (cr0 & CR0_PG_MASK) && (cr4 & CR4_PAE_MASK) &&
+                    !(efer & MSR_EFER_LME)
+    };
     if (!pdptes->are_kept) {
         return;
     }
     pdptes->address = pdptes_address(cr3);
     for (i = 0; i < ARRAY_SIZE(pdptes->entries); i++) {
-        pdptes->entries[i] = x86_ldq_phys(env_cpu(env),
-                                          pdptes->address + 8 * i);
+        hwaddr place = (pdptes->address + 8 * i) & x86_get_a20_mask(env);
+
+        pdptes->entries[i] = x86_ldq_phys(env_cpu(env), place);
     }
 }
 
@@ -73,6 +77,18 @@ bool x86_has_illegal_pdpte(CPUX86State *env, const X86PDPTEs *pdptes,
     return false;
 }
 
+void x86_keep_pdptes(CPUX86State *env, const X86PDPTEs *pdptes)
+{
+    env->pdptrs_valid = pdptes->are_kept;
+    env->svm.pdptes_address = pdptes->address;
+    memcpy(env->pdptrs, pdptes->entries, sizeof(env->pdptrs));
+}
+
+void x86_find_pdptes(CPUX86State *env)
+{
+    env->svm.pdptes_address = pdptes_address(env->cr[3]);
+}
+
 /**
  * x86_reload_pdptes: read them again, where CR3 is loaded and none is judged
  */
@@ -84,17 +100,17 @@ void x86_reload_pdptes(CPUX86State *env)
         x86_read_pdptes(env, env->cr[0], env->cr[3], env->cr[4], env->efer,
                         &pdptes);
     }
-    env->svm.pdptes = pdptes;
+    x86_keep_pdptes(env, &pdptes);
 }
 
 /**
- * x86_keeps_pdptes: are the entries that @cr3 points to known?
+ * x86_keeps_pdptes: are those that @cr3 points to in CPUX86State.pdptrs?
  *
- * They are not after loading a saved machine, or where a debugger changed
- * CR3: then they are read at each miss until paging changes.
+ * If not they are read at each miss: with nested paging, in a machine that
+ * unmodified QEMU saved, and where a debugger changed CR3.
  */
 bool x86_keeps_pdptes(const CPUX86State *env, uint64_t cr3)
 {
-    return env->svm.pdptes.are_kept &&
-           env->svm.pdptes.address == pdptes_address(cr3);
+    return env->pdptrs_valid &&
+           env->svm.pdptes_address == pdptes_address(cr3);
 }

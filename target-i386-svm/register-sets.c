@@ -265,7 +265,7 @@ void svm_load_common_state(CPUX86State *env, const SVMRegisters *registers)
     env->cr[0] = registers->cr0;
     env->cr[4] = registers->cr4;
     env->cr[3] = registers->cr3;
-    env->svm.pdptes = registers->pdptes;
+    x86_keep_pdptes(env, &registers->pdptes);
     cpu_x86_update_cr0(env, registers->cr0);
     cpu_x86_update_cr4(env, registers->cr4);
     cpu_load_efer(env, efer);

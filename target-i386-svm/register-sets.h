@@ -68,11 +68,10 @@ void svm_read_guest_set(CPUX86State *env, const VMCBPage *page,
 /**
  * svm_load_common_state: load what guest and host state have in common
  *
- * Control registers, EFER, RFLAGS, ES, CS, SS, DS, GDTR, IDTR, RIP, RSP and
- * RAX of @registers become the processor's.  EFER.LMA follows from EFER.LME
- * and CR0.PG, whatever @registers says (2: 14.6.1).  So do the PDPTEs that
- * @registers has.  No order of loads is
- * visible: every hidden flag is made anew from the new values.
+ * Control registers, PDPTEs, EFER, RFLAGS, ES, CS, SS, DS, GDTR, IDTR, RIP,
+ * RSP and RAX of @registers become the processor's.  EFER.LMA follows from
+ * EFER.LME and CR0.PG, whatever @registers says (2: 14.6.1).  No order of
+ * loads is visible: every hidden flag is made anew from the new values.
  */
 void svm_load_common_state(CPUX86State *env, const SVMRegisters *registers);
 

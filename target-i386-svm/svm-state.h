@@ -95,8 +95,8 @@ typedef struct SVMState {
 
     /* VM_HSAVE_PA at VMRUN: the guest may be able to change the MSR. */
     uint64_t host_save_pa;
-    /* As they were when paging last changed. */
-    X86PDPTEs pdptes;
+    /* Where the PDPTEs were read that CPUX86State.pdptrs keeps. */
+    uint32_t pdptes_address;
     /* The host's PAT is kept inside the processor (2: 15.25.4). */
     uint64_t host_pat;
 

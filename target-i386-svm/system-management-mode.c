@@ -39,7 +39,6 @@ void svm_enter_smm(CPUX86State *env)
     svm_clear_intercepts(env);
     svm_set_virtual_interrupt_pending(env, false);
     svm_update_virtual_nmi(env);
-    x86_reload_pdptes(env);
     tlb_flush(env_cpu(env));
 }
 
@@ -116,5 +115,6 @@ void svm_leave_smm(CPUX86State *env)
     env->int_ctl = svm->waiting_int_ctl;
     svm_set_virtual_interrupt_pending(env, ctl_has_irq(env));
     svm_update_virtual_nmi(env);
+    x86_reload_pdptes(env);
     tlb_flush(env_cpu(env));
 }

@@ -67,7 +67,7 @@ static void read_vmcb(CPUX86State *env, SVMRegisters *guest)
 
     svm_read_guest_set(env, &page, guest);
     vmcb_page_close(&page);
-    guest->pdptes.are_kept = false;
+    guest->pdptes = (X86PDPTEs) { };
     if (!(controls->nested_ctl & SVM_NPT_ENABLED)) {
         x86_read_pdptes(env, guest->cr0, guest->cr3, guest->cr4, guest->efer,
                         &guest->pdptes);

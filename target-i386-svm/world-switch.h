@@ -64,6 +64,17 @@ void x86_read_pdptes(CPUX86State *env, uint64_t cr0, uint64_t cr3,
                      uint64_t cr4, uint64_t efer, X86PDPTEs *pdptes);
 
 /**
+ * x86_keep_pdptes: use @pdptes until paging changes; CPUX86State.pdptrs keeps
+ * them, so that QEMU saves them with the machine
+ */
+void x86_keep_pdptes(CPUX86State *env, const X86PDPTEs *pdptes);
+
+/**
+ * x86_find_pdptes: those that were loaded with a machine belong to its CR3
+ */
+void x86_find_pdptes(CPUX86State *env);
+
+/**
  * x86_has_illegal_pdpte: has one of them a reserved bit set?
  * @pdpte: what was looked at last
  */

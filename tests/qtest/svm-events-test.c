@@ -406,6 +406,7 @@ static void machine_check_of_host(SVMMachine *machine, const SVMCase *test)
     .rule = "3: appendix E, CPUID 8000_000A (row 77)", \
     .run = machine_check_of_host, \
     .data = &(const MachineCheck) { host_, guest_, exit_code_ }
+
 #define TRAP_INTERCEPT(path_, bytes_, vector_, intercept_, exits_, fails) \
     { .path = "events/trap-intercept/" path_, \
       .rule = "2: 15.12.4, 15.12.5, 15.13 (row 22)", \

@@ -17,6 +17,8 @@
 #define SMM_SAVE_STATE          0x30000
 
 #define FAULT_PF                14
+#define CR0_PAGING              0x80000011
+#define CR4_PAE                 0x20
 
 #define APIC_COMMAND            0xfee00300
 #define SMI                     0x4200
@@ -106,6 +108,38 @@ static void host_interrupted(SVMMachine *machine, const SVMCase *test)
     expect_saved(machine, test, "SVM state", 0xfed8, 0);
 }
 
+/*
+ * A guest in legacy PAE mode goes on with its own PDPTEs.  With nested paging
+ * they are in another page of the system's than its address says.
+ */
+static void pae_guest_interrupted(SVMMachine *machine, const SVMCase *test)
+{
+    /* movl $SMI | TO_ITSELF, APIC_COMMAND; jmp over nothing */
+    static const char code[] = "\xc7\x05\x00\x03\xe0\xfe\x00\x42\x04\x00"
+                               "\xeb\x00";
+    const bool *nested_paging = test->data;
+    uint64_t pdptes = *nested_paging ? OTHER_VMCB : OTHER_HOST_SAVE;
+
+    put_handler(machine);
+    svm_prepare_guest_32(machine, GUEST_vmmcall);
+    svm_put_code(machine, GUEST_CODE, code, sizeof(code) - 1);
+    svm_set(machine, VMCB, "cr0", CR0_PAGING);
+    svm_set(machine, VMCB, "cr4", CR4_PAE);
+    svm_set(machine, VMCB, "cr3", OTHER_HOST_SAVE);
+    memset(svm_ram(machine, OTHER_HOST_SAVE), 0, PAGE);
+    memcpy(svm_ram(machine, pdptes), svm_ram(machine, HOST_PAE_PDPT), 32);
+    if (*nested_paging) {
+        svm_set_nested_paging(machine, GUEST_DATA, GUEST_DATA);
+        map_nested_apic(machine);
+        stq_le_p(svm_ram(machine, NESTED_TABLES + 3 * PAGE +
+                         OTHER_HOST_SAVE / PAGE * 8), OTHER_VMCB | 0x67);
+    }
+    svm_intercept(machine, SVM_EXIT_EXCP_BASE + FAULT_PF);
+    svm_run(machine);
+    svm_expect_exit(machine, test, SVM_EXIT_VMMCALL);
+    expect_handled(machine, test);
+}
+
 /* RSM loads the PDPTEs of legacy PAE paging with CR3 (2: 5.3.4). */
 static void rsm_loads_pdptes(SVMMachine *machine, const SVMCase *test)
 {
@@ -141,6 +175,17 @@ static const SVMCase cases[] = {
         .rule = "2: 10.2.3 (row 19)",
         .run = host_interrupted,
         .fails_on_pristine = true,
+    }, {
+        .path = "smm-save-state/pdptes-of-guest",
+        .rule = "2: 5.3.4, 15.22 (row 48)",
+        .run = pae_guest_interrupted,
+        .data = &(const bool) { false },
+    }, {
+        .path = "smm-save-state/pdptes-of-guest-with-nested-paging",
+        .rule = "2: 15.25.10, 15.22 (row 48)",
+        .run = pae_guest_interrupted,
+        .fails_on_pristine = true,
+        .data = &(const bool) { true },
     }, {
         .path = "smm-save-state/pdptes-after-rsm",
         .rule = "2: 5.3.4 (row 48)",
