@@ -9,10 +9,11 @@ from typing import Any, NamedTuple
 
 import svg_drawing
 from figure_text import event_name, figure_text, share_text
+from report_plots import Exit, exits_plot
 from svg_drawing import SIDES
 
-# In pixels, of a plot on a desktop, on a phone.
-WIDE, NARROW = 760, 340
+# In pixels, of a plot on a desktop, on a phone, and in a document such as a README.
+WIDE, NARROW, PICTURE = 760, 340, 560
 MODEL_MARK = '<span class="model">model</span>'
 
 STYLE = """* { box-sizing: border-box; }
@@ -232,7 +233,7 @@ def table(heads: Iterable[str], rows: Iterable[str], name: str) -> str:
     """A table that scrolls in itself; tests know it by its name."""
     cells = "".join(_head(head) for head in heads)
     return (
-        f'<div class="scroll">\n<table data-name="{name}">\n'
+        f'<div class="scroll">\n<table data-name="{escape(name)}">\n'
         f"<thead><tr>{cells}</tr></thead>\n<tbody>\n{''.join(rows)}</tbody>\n"
         "</table>\n</div>\n"
     )
@@ -275,6 +276,33 @@ def plot(draw: Callable[..., str], *arguments: Any) -> str:
 def figures_of_plot(heads: Iterable[str], rows: Iterable[str], name: str) -> str:
     """The table that belongs to a plot."""
     return details("The figures", table(heads, rows, name))
+
+
+def known_of_exits(rows: list[Exit]) -> list[str]:
+    """What is known of what the host does after an exit: instructions, cycles."""
+    return [
+        key
+        for key in ("instructions", "cycles")
+        if any(side[key] is not None for row in rows for side in row[1:])
+    ]
+
+
+def exits(rows: list[Exit], name: str) -> str:
+    """The plot of exits by code, and its figures."""
+    known = known_of_exits(rows)
+    heads = ["code", *SIDES]
+    for key in known:
+        what = "modelled cycles" if key == "cycles" else key
+        heads += [f"{what} {side}" for side in SIDES]
+    lines = []
+    for row in rows:
+        cells = [figure_text(side["count"]) for side in row[1:]]
+        for key in known:
+            cells += [
+                "" if side[key] is None else f"{side[key]:,.0f}" for side in row[1:]
+            ]
+        lines.append(table_row([row.name, *cells]))
+    return plot(exits_plot, rows) + figures_of_plot(heads, lines, name)
 
 
 def pair_text(before: float, after: float) -> str:

@@ -33,8 +33,6 @@ from html_page import (
 from report_plots import Results
 from svg_drawing import SIDES
 
-# In pixels, of a plot in a document such as a README.
-PICTURE = 560
 WALL_TIME = "exits per second"
 # Of all that functions take: what is in their tree.
 LEAST_SHARE = 0.002
@@ -62,7 +60,7 @@ def page(results: Results) -> str:
 
 def picture(results: Results) -> str:
     """The plot of modelled cycles as an SVG file; there has to be a model."""
-    return svg_drawing.picture(report_plots.costs_plot(results, PICTURE))
+    return svg_drawing.picture(report_plots.costs_plot(results, html_page.PICTURE))
 
 
 def _kernels(results: Results) -> dict[str, html_page.Kernel]:
@@ -261,25 +259,8 @@ def _exits(results: Results) -> str:
     found = report_plots.exit_rows({side: results[side]["exits"] for side in SIDES})
     if not found:
         return ""
-    rows = []
-    keys = [
-        key
-        for key in ("instructions", "cycles")
-        if any(side[key] is not None for row in found for side in row[1:])
-    ]
-    for row in found:
-        cells = [figure_text(side["count"]) for side in row[1:]]
-        for key in keys:
-            cells += [
-                "" if side[key] is None else f"{side[key]:,.0f}" for side in row[1:]
-            ]
-        rows.append(table_row([row.name, *cells]))
-    heads = ["code", *SIDES]
-    for key in keys:
-        what = "modelled cycles" if key == "cycles" else key
-        heads += [f"{what} {side}" for side in SIDES]
     more = ""
-    if keys:
+    if html_page.known_of_exits(found):
         more = (
             " Behind the bars is how often times what the host takes from such an "
             "exit to its next VMRUN, on average. The code that takes most is first."
@@ -287,9 +268,8 @@ def _exits(results: Results) -> str:
     return section(
         "Exits by code",
         paragraph(f"How many of each KVM_RUN, counted.{more}"),
-        plot(report_plots.exits_plot, found),
-        figures_of_plot(heads, rows, "exits"),
-        is_model="cycles" in keys,
+        html_page.exits(found, "exits"),
+        is_model="cycles" in html_page.known_of_exits(found),
     )
 
 

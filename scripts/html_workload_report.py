@@ -27,8 +27,6 @@ from html_page import (
 from svg_drawing import SIDES
 from workload_plots import Results, shares_of_accesses, small_share_text
 
-# In pixels, of a plot in a document such as a README.
-PICTURE = 560
 
 
 def page(results: Results) -> str:
@@ -54,7 +52,7 @@ def page(results: Results) -> str:
 
 def picture(results: Results) -> str:
     """The plot of world switches as an SVG file; there has to be a model."""
-    return svg_drawing.picture(workload_plots.switches_plot(results, PICTURE))
+    return svg_drawing.picture(workload_plots.switches_plot(results, html_page.PICTURE))
 
 
 def _milliseconds(workload: Results) -> list[float]:
@@ -135,7 +133,7 @@ def _workload(results: Results, workload: Results) -> str:
                 "Exits, and what the host takes from one to its next VMRUN on average. "
                 "The code that takes most is first."
             ),
-            plot(report_plots.exits_plot, exits),
+            html_page.exits(exits, f"exits-{name}"),
         ]
     return section(
         f"The workload {name}", *content, is_model=bool(results["cost_model"])
@@ -149,7 +147,7 @@ def _how_it_was_measured(results: Results) -> str:
     elif results["right"]:
         equal = f"The {runs} of a kernel were the same in every figure: no spread."
     else:
-        equal = f"That is not so here: {results['problem']}."
+        equal = f"The figures are not to be relied on: {results['problem']}."
     content = [
         paragraph(
             "Both kernels were booted under QEMU's emulation of an AMD processor, with "

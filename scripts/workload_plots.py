@@ -22,21 +22,23 @@ from svg_drawing import (
 
 from matplotlib.patches import Rectangle
 
+from compare_workloads import MSR_ACCESSES
+
 Results = dict[str, Any]
 
 BAR = 14
-ACCESSES = ("RDMSR", "WRMSR")
 SMALL_SHARE = 0.0001
 
 
 def small_share_text(share: float) -> str:
     """A share in percent that may be a small one."""
-    return f"{share:.2%}"
+    # No sign of what is too small to be seen.
+    return f"{round(share, 4) or 0:.2%}"
 
 
 def shares_of_accesses(shares: dict[str, float]) -> float:
     """The part of a world switch's shares that is RDMSR and WRMSR of the host."""
-    return sum(shares.get(name, 0) for name in ACCESSES)
+    return sum(shares.get(name, 0) for name in MSR_ACCESSES)
 
 
 @drawn

@@ -419,6 +419,13 @@ class CommandTest(unittest.TestCase):
             report = Path(folder, "report.html")
             text, old = Path(folder, "text"), Path(folder, "old.json")
             text.write_text("no JSON")
+            for name, form in (("empty", 1), ("empty-workloads", "workloads 2")):
+                empty = Path(folder, name)
+                empty.write_text(json.dumps({"form": form, "workloads": []}))
+                self.assertIn(
+                    "make it anew",
+                    self.svm("--from-json", empty, "--html", report)[2],
+                )
             old.write_text('{"right": true, "rows": []}')
             for arguments, message in (
                 (("--html", "/no/such/folder/x"), "--html /no/such/folder/x: no such"),

@@ -70,6 +70,16 @@ class PageTest(unittest.TestCase):
         switches = {row[0]: row[1:] for row in self.page.tables["switches"]}
         self.assertEqual(switches["disk, before"], ["20.00%", "10.00%"])
         self.assertEqual(switches["disk, after"], ["11.11%", "0.00%"])
+        exits = {row[0]: row[1:] for row in self.page.tables["exits-disk"]}
+        self.assertEqual(
+            exits["HLT"], ["1,000", "1,000", "450", "450", "650", "650"]
+        )
+
+    def test_what_is_too_small_to_be_seen_has_no_sign(self):
+        found = copy.deepcopy(self.results)
+        found["workloads"][0]["saved"] = -0.00001
+        text = html_workload_report.page(found)
+        self.assertIn("<p>0.00% saved</p>", text)
 
     def test_marks_have_tooltips(self):
         self.assertIn("disk: 10.00% of the time is saved", self.page.tooltips)
@@ -131,6 +141,7 @@ class PageTest(unittest.TestCase):
         found["kernels"]["before"]["kernel"] = evil
         found["workloads"][0]["exits"]["before"][0]["name"] = evil
         found["workloads"][0]["rows"][0]["name"] = evil
+        found["workloads"][0]["workload"] = evil
         found["assumed_costs"][0]["source"] = evil
         found["problem"] = found["verdict"] = evil
         found["guest_kernel"] = evil
@@ -140,7 +151,8 @@ class PageTest(unittest.TestCase):
         self.assertNotIn("<b>", text)
         self.assertEqual(page.figures, found)
         self.assertEqual(page.verdict, evil)
-        self.assertEqual(page.tables["all-disk"][1][0], evil)
+        self.assertEqual(page.tables[f"all-{evil}"][1][0], evil)
+        self.assertIn(f"The workload {evil}", page.headings)
 
     def test_without_a_model(self):
         text = html_workload_report.page(workload_results(with_model=False))
