@@ -145,7 +145,7 @@ def run(options: argparse.Namespace) -> int:
     results = comparison.as_dict()
     if options.json:
         _write("--json", options.json, json.dumps(results, indent=2) + "\n")
-    _write_report(options, results)
+    _write_reports(options, _reports(options, results))
     print(comparison.text() + comparison.verdict(), flush=True)
     return _status(results)
 
@@ -179,14 +179,15 @@ def _status(results: dict[str, Any]) -> int:
 
 def _write(option: str, name: str, text: str) -> None:
     try:
-        Path(name).write_text(text)
+        Path(name).write_text(text, encoding="utf-8")
     except OSError as error:
         raise BadUsage(f"{option} {name}: {error.strerror}") from error
 
 
-def _write_report(options: argparse.Namespace, results: dict[str, Any]) -> None:
+def _reports(options: argparse.Namespace, results: dict[str, Any]) -> dict[str, str]:
+    """The texts that were asked for, by the option that asks for each."""
     if not (options.html or options.svg):
-        return
+        return {}
     # They need a package that not every machine has: see ensure_plots().
     try:
         import html_report
@@ -196,11 +197,19 @@ def _write_report(options: argparse.Namespace, results: dict[str, Any]) -> None:
     report = html_report
     if results["form"] == compare_workloads.RESULTS_FORM:
         report = html_workload_report
+    found = {}
     if options.html:
-        _write("--html", options.html, report.page(results))
-        say(f"the report is {options.html}")
+        found["html"] = report.page(results)
     if options.svg:
-        _write("--svg", options.svg, report.picture(results))
+        found["svg"] = report.picture(results)
+    return found
+
+
+def _write_reports(options: argparse.Namespace, reports: dict[str, str]) -> None:
+    for option, text in reports.items():
+        _write(f"--{option}", getattr(options, option), text)
+    if options.html:
+        say(f"the report is {options.html}")
 
 
 def _report_of_stored_results(options: argparse.Namespace) -> int:
@@ -210,23 +219,28 @@ def _report_of_stored_results(options: argparse.Namespace) -> int:
         raise BadUsage(f"--from-json {name}: goes with --html or --svg, nothing else")
     _check_folders(options)
     try:
-        results = json.loads(Path(name).read_text())
+        results = json.loads(Path(name).read_text(encoding="utf-8"))
     except OSError as error:
         raise BadUsage(f"--from-json {name}: {error.strerror}") from error
     except ValueError as error:
         raise BadUsage(f"--from-json {name}: no JSON: {error}") from error
+    other = BadUsage(
+        f"--from-json {name}: not what this ./svm compare --json writes; make it anew"
+    )
     forms = (RESULTS_FORM, compare_workloads.RESULTS_FORM)
     if not isinstance(results, dict) or results.get("form") not in forms:
-        raise BadUsage(
-            f"--from-json {name}: not what this ./svm compare --json writes; make it "
-            "anew"
-        )
-    if options.svg and not results["cost_model"]:
+        raise other
+    if options.svg and not results.get("cost_model"):
         raise BadUsage(f"--svg {options.svg}: no cycles without a cost model")
     machine_packages.ensure_plots()
-    _write_report(options, results)
-    print(f"verdict: {results['verdict']}", flush=True)
-    return _status(results)
+    try:
+        reports = _reports(options, results)
+        verdict, status = results["verdict"], _status(results)
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError):
+        raise other from None
+    _write_reports(options, reports)
+    print(f"verdict: {verdict}", flush=True)
+    return status
 
 
 def _chosen(options: argparse.Namespace) -> list[str]:
@@ -320,22 +334,14 @@ def _run(
 ) -> RunReport:
     """A run of the halt loop, as `./svm run` does it; it has to be right."""
     exits = options.exits if counted else max(options.exits, TIMED_EXITS)
-    chosen = argparse.Namespace(
-        **vars(options)
-        | {
-            "kernel": side.kernel,
-            "modules": side.modules,
-            "exits": exits,
-            "guests": 1,
-            "fault": None,
-            "meter": counted,
-            "icount": counted,
-            "cost_model": model,
-            "timeout": None,
-            "trace": False,
-            "strict_clean_bits": False,
-            "keep_log": False,
-        }
+    chosen = run_command.halt_loop_options(
+        options,
+        kernel=side.kernel,
+        modules=side.modules,
+        exits=exits,
+        meter=counted,
+        icount=counted,
+        cost_model=model,
     )
     report = RunReport(exits, 1, counted, counted, model)
     run_command.boot(chosen, report)

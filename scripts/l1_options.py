@@ -139,21 +139,27 @@ def cpu_with_silicon(cpu: str, qemu: str) -> str:
 
     Only our emulator knows that property; QEMU's models alone lack most features.
     """
-    if not cpu.startswith("EPYC") or "svm-silicon" in cpu or not _knows_silicon(qemu):
+    if not cpu.startswith("EPYC") or "svm-silicon" in cpu or not knows_silicon(qemu):
         return cpu
     return f"{cpu},svm-silicon=on"
 
 
-def _knows_silicon(qemu: str) -> bool:
+def knows_silicon(qemu: str) -> bool:
+    """Whether the processors of this --qemu have the property svm-silicon."""
+    return knows_device_property(qemu, "EPYC-x86_64-cpu", "svm-silicon")
+
+
+def knows_device_property(qemu: str, device: str, name: str) -> bool:
+    """Whether a device of this --qemu has a property that is the add-on's."""
     if qemu in ("ours", "pristine"):
         return qemu == "ours"
-    command = [find_own_emulator(qemu), "-device", "EPYC-x86_64-cpu,help"]
+    command = [find_own_emulator(qemu), "-device", f"{device},help"]
     try:
         properties = subprocess.run(command, capture_output=True, text=True).stdout
     except OSError:
         # Whoever starts it next says what is wrong with it.
         return False
-    return " svm-silicon=" in properties
+    return f" {name}=" in properties
 
 
 def make_machine(options: argparse.Namespace, **init: str | int) -> Machine:

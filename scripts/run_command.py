@@ -2,6 +2,8 @@
 """`./svm run`: boot a KVM host, run guests in it, say whether it was right."""
 
 import argparse
+from collections.abc import Sequence
+from typing import Any
 
 import judged_run
 import linux_guest_run
@@ -107,8 +109,39 @@ def _check(options: argparse.Namespace) -> None:
     metered_run.check_options(options)
 
 
-def boot(options: argparse.Namespace, report: RunReport) -> None:
-    """Boot L1 and gather the report; raise if L1 came to no proper end."""
+def halt_loop_options(
+    options: argparse.Namespace, **chosen: Any
+) -> argparse.Namespace:
+    """The options of a run for boot(), by a command with options of its own.
+
+    What neither `chosen` nor those options say is as `./svm run` has it.
+    """
+    return argparse.Namespace(
+        **{
+            "smp": 1,
+            "memory": "1G",
+            "guests": 1,
+            "fault": None,
+            "meter": False,
+            "icount": False,
+            "cost_model": None,
+            "timeout": None,
+            "trace": False,
+            "strict_clean_bits": False,
+            "keep_log": False,
+        }
+        | vars(options)
+        | chosen
+    )
+
+
+def boot(
+    options: argparse.Namespace, report: RunReport, devices: Sequence[str] = ()
+) -> None:
+    """Boot L1 and gather the report; raise if L1 came to no proper end.
+
+    `devices` are more words for the emulator's command.
+    """
     init = {"mode": "run", "exits": options.exits, "guests": options.guests}
     if options.fault:
         init["fault"] = options.fault
@@ -131,7 +164,7 @@ def boot(options: argparse.Namespace, report: RunReport) -> None:
         judged_run.boot_l1(
             options,
             report,
-            emulator_command(emulator, machine) + meter.words,
+            emulator_command(emulator, machine) + meter.words + list(devices),
             f"Linux {machine.kernel.version} under {emulator.name}",
             120 + options.exits * options.guests / 1000,
             on_end=read,
