@@ -23,6 +23,7 @@ COMMANDS = {
     "run": ("run_command", "boot a KVM host with SVM and judge a guest that it runs"),
     "compare": ("compare_command", "count what two kernels do for each KVM_RUN"),
     "exits": ("exits_command", "count what a guest exits for, and what that costs"),
+    "bench": ("bench_command", "time an exit on several emulators"),
     "xen": ("xen_command", "boot Xen with a dom0 that proves itself"),
     "soak": ("soak_command", "run guests that check themselves, for minutes"),
     "selftests": ("selftests_command", "run the kernel's own tests of KVM in L1"),
