@@ -10,7 +10,9 @@ from bench_report import BenchReport, Measured, Side
 from errors import BadUsage, WrongResult
 from kernel_package import check_kernel
 from l1_options import (
+    add_append_argument,
     add_cpu_argument,
+    add_kernel_arguments,
     add_npt_argument,
     check_machine_options,
     find_emulator,
@@ -55,22 +57,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help=f"exits of each run (default: {EXITS})",
     )
-    parser.add_argument(
-        "--kernel", default="6.1", help="as of ./svm run (default: 6.1)"
-    )
-    parser.add_argument(
-        "--modules",
-        metavar="DIR",
-        help="where the modules of --kernel PATH are, when not in its build tree",
-    )
+    add_kernel_arguments(parser, "6.1")
     add_cpu_argument(parser)
     add_npt_argument(parser)
-    parser.add_argument(
-        "--append",
-        default="",
-        metavar="WORDS",
-        help="more for the command line of L1's kernel",
-    )
+    add_append_argument(parser)
     parser.add_argument("--json", metavar="FILE", help="write the results here too")
 
 

@@ -318,6 +318,17 @@ def change_text(before: float, after: float) -> str:
     return f"{share_text(abs(before - after) / before)} {how}"
 
 
+def spread_text(number: int, difference: str) -> str:
+    """Whether runs of a kernel were equal; `difference` says what was not."""
+    if number == 1:
+        return "With one run of each, runs were not compared."
+    if difference:
+        return difference
+    return (
+        f"The {runs_text(number)} of a kernel were the same in every figure: no spread."
+    )
+
+
 def runs_text(number: int) -> str:
     """How many runs, in words."""
     return f"{number} run" if number == 1 else f"{number} runs"

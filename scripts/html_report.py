@@ -26,6 +26,7 @@ from html_page import (
     plot,
     runs_text,
     section,
+    spread_text,
     table,
     table_row,
     tile,
@@ -302,12 +303,8 @@ def _sensitivity(results: Results) -> str:
 def _how_it_was_measured(results: Results) -> str:
     runs, exits = runs_text(results["runs"]), results["exits_in_each_run"]
     spread = sorted({name for side in SIDES for name in results[side]["spread"]})
-    if results["runs"] == 1:
-        equal = "With one run of each, runs were not compared."
-    elif spread:
-        equal = f"Between runs of the same kernel there differed: {', '.join(spread)}."
-    else:
-        equal = f"The {runs} of a kernel were the same in every figure: no spread."
+    differ = f"Between runs of the same kernel there differed: {', '.join(spread)}."
+    equal = spread_text(results["runs"], differ if spread else "")
     content = [
         paragraph(
             "Each kernel was booted under QEMU's emulation of an AMD processor, with "

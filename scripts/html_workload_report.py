@@ -18,15 +18,14 @@ from html_page import (
     figures_of_plot,
     paragraph,
     plot,
-    runs_text,
     section,
+    spread_text,
     table,
     table_row,
     tile,
 )
 from svg_drawing import SIDES
 from workload_plots import Results, shares_of_accesses, small_share_text
-
 
 
 def page(results: Results) -> str:
@@ -141,13 +140,8 @@ def _workload(results: Results, workload: Results) -> str:
 
 
 def _how_it_was_measured(results: Results) -> str:
-    runs = runs_text(results["runs"])
-    if results["runs"] == 1:
-        equal = "With one run of each, runs were not compared."
-    elif results["right"]:
-        equal = f"The {runs} of a kernel were the same in every figure: no spread."
-    else:
-        equal = f"The figures are not to be relied on: {results['problem']}."
+    wrong = f"The figures are not to be relied on: {results['problem']}."
+    equal = spread_text(results["runs"], "" if results["right"] else wrong)
     content = [
         paragraph(
             "Both kernels were booted under QEMU's emulation of an AMD processor, with "

@@ -26,21 +26,7 @@ def add_l1_arguments(
 
     No default kernel is Xen's own; without KVM there are no parameters of kvm-amd.
     """
-    parser.add_argument(
-        "--kernel",
-        default=kernel,
-        metavar="KERNEL",
-        help=f"{', '.join(SUITES)}: Debian's newest package of it; "
-        f"{', '.join(KVM_CHANGE)}: those with KVM built anew, without and with the "
-        "change that saves the host's state by VMSAVE and VMLOAD; or the PATH of a "
-        "bzImage, a vmlinux or a kernel build tree (default: "
-        f"{kernel or 'what Debian has beside this Xen'})",
-    )
-    parser.add_argument(
-        "--modules",
-        metavar="DIR",
-        help="where the modules of --kernel PATH are, when not in its build tree",
-    )
+    add_kernel_arguments(parser, kernel)
     add_cpu_argument(parser)
     parser.add_argument(
         "--smp",
@@ -62,6 +48,30 @@ def add_l1_arguments(
         help="the emulator: with the add-on, the same source without it, or one of "
         "your own (default: ours)",
     )
+    add_append_argument(parser)
+
+
+def add_kernel_arguments(parser: argparse.ArgumentParser, kernel: str | None) -> None:
+    """L1's kernel and its modules; no default kernel is Xen's own."""
+    parser.add_argument(
+        "--kernel",
+        default=kernel,
+        metavar="KERNEL",
+        help=f"{', '.join(SUITES)}: Debian's newest package of it; "
+        f"{', '.join(KVM_CHANGE)}: those with KVM built anew, without and with the "
+        "change that saves the host's state by VMSAVE and VMLOAD; or the PATH of a "
+        "bzImage, a vmlinux or a kernel build tree (default: "
+        f"{kernel or 'what Debian has beside this Xen'})",
+    )
+    parser.add_argument(
+        "--modules",
+        metavar="DIR",
+        help="where the modules of --kernel PATH are, when not in its build tree",
+    )
+
+
+def add_append_argument(parser: argparse.ArgumentParser) -> None:
+    """Words for L1's kernel."""
     parser.add_argument(
         "--append",
         default="",
